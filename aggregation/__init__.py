@@ -1,0 +1,1 @@
+"""Compares what the engines heard, scores it, recommends one, merges them."""

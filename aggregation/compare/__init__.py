@@ -1,0 +1,1 @@
+"""Measures how far the engines agree, and lists where they do not."""

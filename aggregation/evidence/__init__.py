@@ -1,0 +1,1 @@
+"""Finds where an engine invented words, and where it missed speech."""

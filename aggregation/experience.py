@@ -1,0 +1,40 @@
+"""What earlier jobs taught about the engines, without any reference."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from typing import ClassVar
+
+from aggregation.trust import NEUTRAL_ACCURACY, NEUTRAL_WORDS, Prior
+
+
+class Experience:
+    """Counts how often each engine had what the merges had.
+
+    One short recording says little about who is better; hundreds of them do. Agreement is not
+    accuracy, but it ranks engines alike, as long as more than two were heard together.
+    """
+
+    #: Engines that a recording needs to teach anything: two only contradict each other.
+    MIN_ENGINES: ClassVar[int] = 3
+
+    def __init__(self) -> None:
+        """Begin without any."""
+        self._right: defaultdict[str, float] = defaultdict(float)
+        self._places: defaultdict[str, int] = defaultdict(int)
+
+    def add(self, engine: str, fit: float, places: int) -> None:
+        """Count one recording: in `fit` of `places` slots the engine had what the merge had."""
+        self._right[engine] += fit * places
+        self._places[engine] += places
+
+    def priors(self) -> dict[str, Prior]:
+        """Return what is known by now, drawn to the neutral accuracy while it is little."""
+        return {
+            engine: Prior(
+                (self._right[engine] + NEUTRAL_ACCURACY * NEUTRAL_WORDS) / (places + NEUTRAL_WORDS),
+                float(places),
+                evaluated=False,
+            )
+            for engine, places in self._places.items()
+        }

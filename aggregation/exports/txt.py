@@ -1,0 +1,10 @@
+"""The merged text, one line a segment."""
+
+from __future__ import annotations
+
+from schemas.report import Report
+
+
+def export(report: Report) -> str:
+    """Return the merged transcript's lines."""
+    return "".join(f"{segment.text}\n" for segment in report.merged.segments if segment.text)

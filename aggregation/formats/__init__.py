@@ -1,0 +1,1 @@
+"""Reads transcripts from files of other programs."""

@@ -1,0 +1,98 @@
+"""Reads a job's runs from the ledger, writes its report and its end."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Mapping
+from uuid import UUID
+
+from pydantic import ValidationError
+from sqlalchemy import func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session, joinedload, undefer
+
+from aggregation.errors import CorruptTranscriptError
+from schemas.database import record_event
+from schemas.jobs import JobState
+from schemas.report import Report
+from schemas.runs import Failure
+from schemas.tables import EngineRun, Job, StoredReport
+from schemas.transcript import Transcript
+
+#: The most bytes that one stored transcript may unpack to: a day of speech needs 30 MB.
+MAX_TRANSCRIPT_BYTES = 512 << 20
+#: The states of jobs to which nothing more will happen.
+ENDED = tuple(state.value for state in JobState if state.terminal)
+
+
+def load_job(session: Session, job_id: UUID) -> Job | None:
+    """Return the job with its runs and their transcripts, in one question; None without one."""
+    runs = joinedload(Job.runs).undefer(EngineRun.transcript)
+    return session.get(Job, job_id, options=[runs])
+
+
+def load_runs(session: Session, job_id: UUID, *, transcripts: bool) -> list[EngineRun]:
+    """Return the job's runs in the order of the request."""
+    query = select(EngineRun).where(EngineRun.job_id == job_id)
+    if transcripts:
+        query = query.options(undefer(EngineRun.transcript))
+    return list(session.scalars(query.order_by(EngineRun.position, EngineRun.chunk)))
+
+
+def unpack(run: EngineRun) -> Transcript:
+    """Return the run's transcript.
+
+    Raises:
+        CorruptTranscriptError: it is missing, damaged or far too large.
+    """
+    where = f"the transcript of {run.engine}, chunk {run.chunk},"
+    if run.transcript is None:
+        message = f"{where} is missing"
+        raise CorruptTranscriptError(message)
+    unpacker = zlib.decompressobj()
+    try:
+        raw = unpacker.decompress(run.transcript, MAX_TRANSCRIPT_BYTES)
+        if unpacker.unconsumed_tail:
+            message = f"{where} unpacks to more than {MAX_TRANSCRIPT_BYTES >> 20} MB"
+            raise CorruptTranscriptError(message)
+        return Transcript.model_validate_json(raw)
+    except (zlib.error, ValidationError) as error:
+        message = f"{where} cannot be read: {str(error).splitlines()[0]}"
+        raise CorruptTranscriptError(message) from error
+
+
+def end_job(
+    session: Session,
+    job_id: UUID,
+    state: JobState,
+    *,
+    report: Report | None = None,
+    failure: Failure | None = None,
+    figures: Mapping[str, object],
+) -> bool:
+    """End the job unless it has ended already; the row's lock makes that exactly once.
+
+    Returns:
+        Whether this call ended it.
+    """
+    ended = session.scalar(
+        update(Job)
+        .where(Job.id == job_id, Job.state.not_in(ENDED))
+        .values(
+            state=state.value,
+            degraded=bool(report and report.missing),
+            failure=failure.model_dump(mode="json") if failure else None,
+            finished_at=func.now(),
+        )
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if ended is None:
+        return False
+    if report is not None:
+        stored = insert(StoredReport).values(
+            job_id=job_id, version=report.version, body=report.model_dump(mode="json")
+        )
+        session.execute(stored.on_conflict_do_nothing(index_elements=["job_id"]))
+    record_event(session, job_id, f"job_{state.value}", **figures)
+    return True

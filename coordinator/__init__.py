@@ -1,0 +1,1 @@
+"""The thin centre: accepts jobs, publishes chords, answers questions."""

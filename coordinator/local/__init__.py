@@ -1,0 +1,1 @@
+"""The embedded stack: servers and roles as child processes of one supervisor."""

@@ -1,0 +1,99 @@
+"""Hands runs that are due to the broker."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, update
+from sqlalchemy.orm import aliased
+
+from coordinator.app import know_queues
+from coordinator.chord import aggregate_signature, job_chord
+from schemas.names import QUEUE_AGGREGATION, engine_queue
+from schemas.tables import EngineRun, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from uuid import UUID
+
+    from celery import Celery
+    from sqlalchemy.orm import Session
+
+    from schemas.database import Database
+
+
+def publish_aggregation(app: Celery, job_id: UUID) -> None:
+    """Ask for a job's runs to be compared; asking twice does no harm.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker does not answer.
+    """
+    aggregate_signature(app, job_id).apply_async()
+
+
+def queue_lengths(app: Celery, engines: Iterable[str]) -> dict[str, int]:
+    """Return how many messages wait in each engine's queue, without those that a worker holds.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker does not answer.
+    """
+    return {engine: _length(app, engine_queue(engine)) for engine in engines}
+
+
+def aggregations_waiting(app: Celery) -> int:
+    """Return how many aggregations wait in their queue.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker does not answer.
+    """
+    return _length(app, QUEUE_AGGREGATION)
+
+
+def _length(app: Celery, queue: str) -> int:
+    with app.pool.acquire(block=True) as connection:
+        # A passive declaration would say the same, but refuses a queue that is empty.
+        return int(connection.default_channel._size(queue))  # noqa: SLF001
+
+
+def seconds_to_next(session: Session) -> float | None:
+    """Return the seconds until a run falls due, at least 0; None when none will."""
+    wait = func.extract("epoch", func.min(EngineRun.due_at) - func.now())
+    seconds = session.scalar(select(wait).join(Job).where(Job.paused_at.is_(None)))
+    return None if seconds is None else max(0.0, float(seconds))
+
+
+def publish_next(database: Database, app: Celery) -> bool:
+    """Publish the runs that are due of the job that comes first; return whether there was one.
+
+    The job's row stays locked until the broker has taken the chord, so that two coordinators
+    never publish a run twice. A coordinator that dies in between leaves the runs due: they are
+    then published again, and their claims keep the engines from working twice.
+
+    Raises:
+        LedgerError: the database does not answer.
+        kombu.exceptions.OperationalError: the broker does not answer; the runs stay due.
+    """
+    with database.transaction() as session:
+        due = aliased(EngineRun)
+        first = (
+            select(Job.id)
+            .join(due, due.job_id == Job.id)
+            .where(due.due_at <= func.now(), Job.paused_at.is_(None))
+            .order_by(due.due_at, Job.id)
+            .limit(1)
+            .with_for_update(of=Job, skip_locked=True)
+            .scalar_subquery()
+        )
+        runs = session.execute(
+            update(EngineRun)
+            .where(EngineRun.job_id == first, EngineRun.due_at <= func.now())
+            .values(due_at=None, published_at=func.now())
+            .returning(EngineRun.job_id, EngineRun.id, EngineRun.engine)
+            .execution_options(synchronize_session=False)
+        ).all()
+        if not runs:
+            return False
+        know_queues(app, {engine_queue(engine) for _, _, engine in runs})
+        header = [(run_id, engine) for _, run_id, engine in runs]
+        job_chord(app, runs[0].job_id, header).apply_async()
+    return True

@@ -1,0 +1,205 @@
+"""The coordinator's process: woken by NOTIFY or a clock, it admits, publishes, sweeps."""
+
+from __future__ import annotations
+
+import math
+import os
+import select
+import signal
+import sys
+import threading
+import time
+from contextlib import closing
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import psycopg
+import structlog
+from kombu.exceptions import OperationalError as BrokerError
+
+from coordinator import sweep
+from coordinator.admission import ADMISSION_BATCH, admit
+from coordinator.app import make_app
+from coordinator.publish import (
+    aggregations_waiting,
+    publish_aggregation,
+    publish_next,
+    queue_lengths,
+    seconds_to_next,
+)
+from coordinator.recover import reopen_interrupted
+from coordinator.tidy import Tidier
+from schemas.database import Database, record_event
+from schemas.errors import ChordscribeError, LedgerError
+from schemas.logs import set_up_logs
+from schemas.names import CHANNEL_WORK
+from schemas.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from types import FrameType
+    from typing import Any
+
+#: Seconds until a server that did not answer is tried again; doubled up to the second figure.
+FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 10.0
+
+#: How many times longer a forgotten job waits while the aggregation's queue is not empty.
+LONG_WAIT = 10
+
+log = structlog.get_logger("coordinator")
+
+
+class Service:
+    """Admits and publishes until it is told to stop."""
+
+    def __init__(self, settings: Settings) -> None:
+        """Prepare the connections; `run` opens them."""
+        self._settings = settings
+        self._database = Database(settings)
+        self._app = make_app(settings)
+        self._tidier = Tidier(self._app)
+        self._stopping = threading.Event()
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_write, False)
+
+    def run(self) -> None:
+        """Work until `stop` is called; a server that goes away is waited for.
+
+        Raises:
+            SchemaVersionError: the database is not of this version.
+        """
+        self._database.check_schema()
+        silent: float | None = None
+        if os.environ.get("CHORDSCRIBE_EMBEDDED"):
+            # Nothing of an earlier stack lives or waits in the broker.
+            silent = 0.0
+            with self._database.transaction() as session:
+                log.info("recovered", jobs=reopen_interrupted(session))
+        retry = FIRST_RETRY_SECONDS
+        while not self._stopping.is_set():
+            try:
+                with self._database.listen(CHANNEL_WORK) as connection:
+                    log.info("ready")
+                    next_sweep = 0.0
+                    while not self._stopping.is_set():
+                        if time.monotonic() >= next_sweep:
+                            self.sweep(silent)
+                            silent = None
+                            next_sweep = time.monotonic() + self._settings.leases.sweep_seconds
+                        next_due = self.work()
+                        retry = FIRST_RETRY_SECONDS
+                        until_sweep = max(0.0, next_sweep - time.monotonic())
+                        self.settle(self._wait(min(until_sweep, next_due), connection))
+            except (LedgerError, BrokerError, psycopg.OperationalError) as error:
+                log.warning("server_away", error=str(error), retry_seconds=retry)
+                self._wait(retry)
+                retry = min(2 * retry, LAST_RETRY_SECONDS)
+
+    def work(self) -> float:
+        """Admit and publish all there is; return the seconds until something falls due."""
+        while not self._stopping.is_set():
+            with self._database.transaction() as session:
+                admitted = admit(session)
+            published = 0
+            while not self._stopping.is_set() and publish_next(self._database, self._app):
+                published += 1
+            if admitted or published:
+                log.info("published", admitted=len(admitted), published=published)
+            if len(admitted) < ADMISSION_BATCH:
+                break  # what came meanwhile is heard of, or due at once
+        with self._database.transaction() as session:
+            wait = seconds_to_next(session)
+        return math.inf if wait is None else wait
+
+    def settle(self, job_ids: Collection[UUID]) -> None:
+        """Have those of the jobs compared, or cancelled, in which nothing runs any more.
+
+        A worker that had to kill itself says so: its task never returns to the chord.
+        """
+        if not job_ids:
+            return
+        with self._database.transaction() as session:
+            for job_id in sweep.jobs_to_end(session, 0.0, among=job_ids):
+                publish_aggregation(self._app, job_id)
+
+    def sweep(self, silent: float | None = None) -> None:
+        """Rescue what the ledger shows to be stuck, unless another coordinator is doing so.
+
+        Args:
+            silent: seconds of silence after which a message counts as lost, or a job whose runs
+                have ended as forgotten; None takes the length of a lease.
+        """
+        silent = self._settings.leases.lease_seconds if silent is None else silent
+        with self._database.transaction() as session:
+            if not sweep.take_lock(session):
+                return
+            rescued = {
+                "dead_leases": sweep.end_dead_leases(session),
+                "cancelled": sweep.end_cancelled(session),
+            }
+        with self._database.transaction() as session:
+            if not sweep.take_lock(session):
+                return
+            lengths = queue_lengths(self._app, sweep.engines_waited_for(session, silent))
+            rescued["republished"] = sweep.republish_lost(session, silent, lengths)
+            # A queue that is not empty may still hold the callback: it gets much longer.
+            patience = silent * LONG_WAIT if aggregations_waiting(self._app) else silent
+            stuck = sweep.jobs_to_end(session, patience)
+            for job_id in stuck:
+                publish_aggregation(self._app, job_id)
+                record_event(session, job_id, "aggregation_republished")
+            rescued["aggregations"] = len(stuck)
+            rescued["tidied"] = self._tidier.tidy(session, silent)
+        if any(rescued.values()):
+            log.warning("swept", **rescued)
+
+    def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
+        """Let `run` return after what it is doing now; fit to be a signal handler."""
+        del signum, frame
+        self._stopping.set()
+        os.write(self._wake_write, b"\0")
+
+    def close(self) -> None:
+        """Close the connections that `run`, `work` or `sweep` opened."""
+        self._database.dispose()
+        self._app.close()
+        os.close(self._wake_read)
+        os.close(self._wake_write)
+
+    def _wait(self, seconds: float, connection: psycopg.Connection[Any] | None = None) -> set[UUID]:
+        """Wait `seconds`, for a notification, or to be told to stop; return the jobs heard of."""
+        sources: list[Any] = [self._wake_read]
+        if connection is not None:
+            sources.append(connection)
+        select.select(sources, [], [], seconds)
+        if connection is None:
+            return set()
+        return set(filter(None, map(_as_id, connection.notifies(timeout=0))))
+
+
+def _as_id(notification: psycopg.Notify) -> UUID | None:
+    """Return the job that was named; None when somebody only wanted to wake us."""
+    try:
+        return UUID(notification.payload)
+    except ValueError:
+        return None
+
+
+def main() -> int:
+    """Run the coordinator; return the exit code."""
+    set_up_logs()
+    try:
+        service = Service(load_settings())
+        signal.signal(signal.SIGTERM, service.stop)
+        signal.signal(signal.SIGINT, service.stop)
+        signal.signal(signal.SIGQUIT, service.stop)
+        with closing(service):
+            service.run()
+    except ChordscribeError as error:
+        log.error("stopped", error=str(error))  # noqa: TRY400  # its message says it all
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,196 @@
+"""Accepts a job: from the moment its row is committed, nothing loses it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from pydantic import ValidationError
+from sqlalchemy import func, insert, select
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from coordinator.errors import (
+    BadRequestError,
+    BatchNotFoundError,
+    IdempotencyConflictError,
+)
+from schemas.database import record_work
+from schemas.jobs import MAX_KEY_CHARACTERS, JobRequest, JobState
+from schemas.runs import RunState
+from schemas.tables import Batch, EngineRun, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from datetime import datetime
+
+    from sqlalchemy.orm import Session
+
+    from schemas.audio import AudioRef
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The job that answers a submission."""
+
+    job_id: UUID
+    #: False when an earlier, equal submission's job answers.
+    created: bool
+
+
+def job_request(
+    engines: Sequence[str],
+    language: str | None = None,
+    options: Mapping[str, Mapping[str, object]] | None = None,
+    *,
+    require_all: bool = False,
+) -> JobRequest:
+    """Check a request.
+
+    Raises:
+        BadRequestError: a part of it is wrong; the message names the part.
+    """
+    try:
+        request = JobRequest.model_validate(
+            {
+                "engines": tuple(engines),
+                "language": language,
+                "options": options or {},
+                "require_all": require_all,
+            }
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        given = repr(first["input"])[:80]
+        message = f"the request's {where} is wrong: {first['msg']} (given: {given})"
+        raise BadRequestError(message) from None
+    strange = sorted(set(request.options) - set(request.engines))
+    if strange:
+        message = f"options are given for {', '.join(strange)}, which the job does not ask"
+        raise BadRequestError(message)
+    return request
+
+
+def fingerprint(request: JobRequest, audio: AudioRef) -> str:
+    """Return the SHA-256 of what is asked: equal for equal questions about equal bytes."""
+    question = {"request": request.model_dump(mode="json"), "audio": audio.sha256}
+    return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
+
+
+def accept(
+    session: Session,
+    request: JobRequest,
+    audio: AudioRef,
+    *,
+    idempotency_key: str | None = None,
+    join_open: bool = False,
+    batch_id: UUID | None = None,
+) -> Accepted:
+    """Write the job down, or find the one that is there already.
+
+    Args:
+        session: an open transaction; the job is accepted when it commits.
+        request: what is asked.
+        audio: the staged recording.
+        idempotency_key: the same key gives the same job, however often it is submitted.
+        join_open: answer with an unfinished job that asks the same of the same bytes, if any.
+        batch_id: the batch that a new job belongs to; a job of a paused batch is paused.
+
+    Raises:
+        BadRequestError: the key is empty, too long or holds control characters.
+        BatchNotFoundError: there is no such batch.
+        IdempotencyConflictError: the key was used for another request; it says what differs.
+    """
+    if idempotency_key is not None:
+        _check_key(idempotency_key)
+    mark = fingerprint(request, audio)
+    if join_open:
+        session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(mark, 0))))
+        found = session.scalar(
+            select(Job.id).where(
+                Job.fingerprint == mark,
+                Job.finished_at.is_(None),
+                Job.cancel_requested_at.is_(None),
+            )
+        )
+        if found is not None:
+            return Accepted(found, created=False)
+    paused_at = _batch_paused_at(session, batch_id) if batch_id is not None else None
+    row = {
+        "id": uuid4(),
+        "batch_id": batch_id,
+        "paused_at": paused_at,
+        "state": JobState.QUEUED.value,
+        "request": request.model_dump(mode="json"),
+        "fingerprint": mark,
+        "idempotency_key": idempotency_key,
+        "audio": audio.model_dump(mode="json"),
+    }
+    return _insert(session, request, audio, row)
+
+
+def _batch_paused_at(session: Session, batch_id: UUID) -> datetime | None:
+    batch = session.get(Batch, batch_id, with_for_update={"read": True})
+    if batch is None:
+        message = f"there is no batch {batch_id}"
+        raise BatchNotFoundError(message)
+    return batch.paused_at
+
+
+def _insert(
+    session: Session, request: JobRequest, audio: AudioRef, row: dict[str, Any]
+) -> Accepted:
+    job_id = session.scalar(
+        upsert(Job)
+        .values(**row)
+        .on_conflict_do_nothing(index_elements=[Job.idempotency_key])
+        .returning(Job.id)
+    )
+    if job_id is None:
+        return _earlier(session, request, audio, row["fingerprint"], row["idempotency_key"])
+    session.execute(
+        insert(EngineRun).returning(EngineRun.id),  # so that it is one statement for all
+        [
+            {
+                "id": uuid4(),
+                "job_id": job_id,
+                "engine": engine,
+                "position": position,
+                "state": RunState.QUEUED,
+            }
+            for position, engine in enumerate(request.engines)
+        ],
+    )
+    record_work(session, job_id, "job_submitted", engines=list(request.engines), name=audio.name)
+    return Accepted(job_id, created=True)
+
+
+def _earlier(
+    session: Session, request: JobRequest, audio: AudioRef, mark: str, key: str | None
+) -> Accepted:
+    job = session.scalars(select(Job).where(Job.idempotency_key == key)).one()
+    if job.fingerprint == mark:
+        return Accepted(job.id, created=False)
+    now = {**request.model_dump(mode="json"), "audio": audio.sha256}
+    then = {**job.request, "audio": job.audio["sha256"]}
+    differs = "; ".join(
+        f"{name} was {then.get(name)!r}, is now {now.get(name)!r}"
+        for name in sorted(now)
+        if now.get(name) != then.get(name)
+    )
+    message = (
+        f"the idempotency key {key!r} belongs to job {job.id}, which asks otherwise: {differs}"
+    )
+    raise IdempotencyConflictError(message)
+
+
+def _check_key(key: str) -> None:
+    if not key or len(key) > MAX_KEY_CHARACTERS or not key.isprintable():
+        message = (
+            f"an idempotency key has 1 to {MAX_KEY_CHARACTERS} printable characters; "
+            f"this one has {len(key)} or holds others"
+        )
+        raise BadRequestError(message)

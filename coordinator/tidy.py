@@ -1,0 +1,103 @@
+"""Removes what dead workers left in the broker for jobs that have ended."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import func, select
+
+from coordinator.chord import job_of_group
+from schemas.tables import Job
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from celery import Celery
+    from sqlalchemy.orm import Session
+
+#: Messages, or keys, that one call looks at: its cost does not grow with the broker's contents.
+MAX_LOOKED_AT = 1000
+#: The ends of the keys by which a chord is counted.
+CHORD_ENDS = (".j", ".s", ".t", ".d", ".c")
+
+
+class Tidier:
+    """Goes round the broker's keys, some at each call.
+
+    A worker that is killed leaves its messages unacknowledged; the broker would hand them out
+    again after its visibility timeout, a day, and keep the chord's counters for a week. The
+    ledger has given the runs to others long before. Should the worker be alive all the same,
+    its acknowledgement finds nothing, which is no error.
+    """
+
+    def __init__(self, app: Celery) -> None:
+        """Begin anywhere."""
+        self._app = app
+        self._cursor = 0
+
+    def tidy(self, session: Session, silent_seconds: float) -> int:
+        """Remove messages and counters of jobs that ended that long ago; return their number.
+
+        Raises:
+            kombu.exceptions.OperationalError: the broker does not answer.
+        """
+        with self._app.pool.acquire(block=True) as connection:
+            channel = connection.default_channel
+            return self._messages(session, channel, silent_seconds) + self._counters(
+                session, channel, silent_seconds
+            )
+
+    def _messages(self, session: Session, channel: Any, silent_seconds: float) -> int:  # noqa: ANN401  # kombu's channel has no types
+        tags = channel.client.zrange(channel.unacked_index_key, 0, MAX_LOOKED_AT - 1)
+        if not tags:
+            return 0
+        raws = channel.client.hmget(channel.unacked_key, tags)
+        jobs = {tag: _job_of(raw) for tag, raw in zip(tags, raws, strict=True) if raw}
+        ended = _ended(session, filter(None, jobs.values()), silent_seconds)
+        gone = [tag for tag, job_id in jobs.items() if job_id in ended]
+        if gone:
+            channel.client.zrem(channel.unacked_index_key, *gone)
+            channel.client.hdel(channel.unacked_key, *gone)
+        return len(gone)
+
+    def _counters(self, session: Session, channel: Any, silent_seconds: float) -> int:  # noqa: ANN401
+        prefix = _text(self._app.backend.group_keyprefix)
+        self._cursor, keys = channel.client.scan(
+            self._cursor, match=f"{prefix}*", count=MAX_LOOKED_AT
+        )
+        found = [name for name in map(_text, keys) if name.endswith(CHORD_ENDS)]
+        jobs = {name: job_of_group(name.removeprefix(prefix).rpartition(".")[0]) for name in found}
+        ended = _ended(session, filter(None, jobs.values()), silent_seconds)
+        gone = [name for name, job_id in jobs.items() if job_id in ended]
+        if gone:
+            channel.client.delete(*gone)
+        return len(gone)
+
+
+def _ended(session: Session, jobs: Iterable[UUID], silent_seconds: float) -> set[UUID]:
+    asked = set(jobs)
+    if not asked:
+        return set()
+    age = func.make_interval(0, 0, 0, 0, 0, 0, silent_seconds)
+    return set(
+        session.scalars(
+            select(Job.id).where(Job.id.in_(asked), Job.finished_at <= func.now() - age)
+        )
+    )
+
+
+def _job_of(raw: bytes) -> UUID | None:
+    """Return the job that an unacknowledged message is about; None when it is not one of ours."""
+    try:
+        message, _, _ = json.loads(raw)
+        _, kwargs, _ = json.loads(base64.b64decode(message["body"]))
+        return UUID(kwargs["job_id"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return None
+
+
+def _text(key: bytes | str) -> str:
+    return key.decode(errors="replace") if isinstance(key, bytes) else key

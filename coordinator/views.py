@@ -1,0 +1,48 @@
+"""Turns ledger rows into the contracts that clients see."""
+
+from __future__ import annotations
+
+from schemas.audio import AudioRef
+from schemas.jobs import JobEvent, JobRequest, JobState, JobView
+from schemas.runs import Failure, RunState, RunView
+from schemas.tables import EngineRun, Job, StoredEvent
+
+
+def job_view(job: Job) -> JobView:
+    """Return a job with its runs."""
+    return JobView(
+        id=job.id,
+        state=JobState(job.state),
+        degraded=job.degraded,
+        audio=AudioRef.model_validate(job.audio),
+        request=JobRequest.model_validate(job.request),
+        created_at=job.created_at,
+        admitted_at=job.admitted_at,
+        finished_at=job.finished_at,
+        cancel_requested_at=job.cancel_requested_at,
+        paused_at=job.paused_at,
+        failure=Failure.model_validate(job.failure) if job.failure else None,
+        runs=tuple(run_view(run) for run in job.runs),
+    )
+
+
+def run_view(run: EngineRun) -> RunView:
+    """Return one run."""
+    return RunView(
+        id=run.id,
+        engine=run.engine,
+        chunk=run.chunk,
+        state=RunState(run.state),
+        attempt=run.attempt,
+        audio_seconds=run.audio_seconds,
+        progress_seconds=run.progress_seconds,
+        processing_seconds=run.processing_seconds,
+        started_at=run.started_at,
+        finished_at=run.finished_at,
+        failure=Failure.model_validate(run.failure) if run.failure else None,
+    )
+
+
+def event_view(event: StoredEvent) -> JobEvent:
+    """Return one event."""
+    return JobEvent(id=event.id, job_id=event.job_id, at=event.at, kind=event.kind, data=event.data)

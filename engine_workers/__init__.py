@@ -1,0 +1,1 @@
+"""The engines and the worker processes that run them."""

@@ -1,0 +1,54 @@
+"""The Celery app of the engines' workers."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import TYPE_CHECKING, Any
+
+from celery import Celery
+from celery.signals import celeryd_init, setup_logging
+from kombu import Queue
+
+from engine_workers.catalogue import engine_names
+from schemas.celery_config import celery_config
+from schemas.logs import set_up_logs
+from schemas.names import (
+    APP,
+    ENGINE_NAME_PATTERN,
+    ENGINE_QUEUE_PREFIX,
+    QUEUE_AGGREGATION,
+    engine_queue,
+)
+from schemas.settings import load_settings
+
+if TYPE_CHECKING:
+    from celery.apps.worker import Worker
+
+#: The settings of this process.
+settings = load_settings()
+app = Celery(APP, include=["engine_workers.tasks", "engine_workers.handback"])
+# A worker publishes a chord's body when it returns the last header, so it has to know that queue.
+app.conf.update(
+    celery_config(settings, *(engine_queue(name) for name in engine_names()), QUEUE_AGGREGATION)
+)
+
+
+@celeryd_init.connect
+def choose_queues(instance: Worker, options: dict[str, Any], **_: object) -> None:
+    """Let `-Q` name the queue of any engine; without `-Q` consume those of all engines."""
+    asked = options.get("queues") or ()
+    queues = instance.app.amqp.queues
+    for name in asked.split(",") if isinstance(asked, str) else asked:
+        engine = name.removeprefix(ENGINE_QUEUE_PREFIX)
+        if name not in queues and re.fullmatch(ENGINE_NAME_PATTERN, engine):
+            queues.add(Queue(engine_queue(engine), routing_key=engine_queue(engine)))
+    if not asked:
+        queues.deselect([QUEUE_AGGREGATION])
+
+
+@setup_logging.connect
+def log_as_json(loglevel: int | str | None = None, **_: object) -> None:
+    """Log as JSON lines instead of Celery's own format."""
+    level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel
+    set_up_logs(level or "INFO")

@@ -1,0 +1,180 @@
+"""Takes a run for this worker, or says why it is not to be had."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import and_, func, or_, select, update
+
+from engine_workers.errors import NotClaimableError
+from schemas.audio import AudioRef
+from schemas.database import record_event
+from schemas.jobs import JobRequest, JobState
+from schemas.retries import MAX_ATTEMPTS
+from schemas.runs import Failure, FailureKind, RunMessage, RunOutcome, RunState
+from schemas.tables import EngineRun, Job
+
+if TYPE_CHECKING:
+    from datetime import datetime
+    from uuid import UUID
+
+    from sqlalchemy import ColumnElement, Row
+    from sqlalchemy.orm import Session
+
+    from schemas.database import Database
+
+QUEUED, RUNNING = RunState.QUEUED.value, RunState.RUNNING.value
+
+
+@dataclass(frozen=True)
+class Lease:
+    """The right to work on one run, for as long as it is renewed."""
+
+    run_id: UUID
+    job_id: UUID
+    engine: str
+    #: The fencing token: only what carries the row's own number is written.
+    attempt: int
+    #: How many of the attempts count against the run, this one included.
+    counted: int
+    owner: str
+    #: How long the lease lasts without being renewed.
+    seconds: float
+    request: JobRequest
+    audio: AudioRef
+
+
+def claim(
+    database: Database, message: RunMessage, owner: str, lease_seconds: float
+) -> Lease | RunOutcome:
+    """Take the run that `message` names, for `owner`; the database's clock counts the seconds.
+
+    Returns:
+        The lease, or the outcome of a run that needs no work: it has ended, its job is being
+        cancelled or paused, or it has used up its attempts.
+
+    Raises:
+        NotClaimableError: a live lease is another's, or the run is not to be worked on now.
+        LedgerError: the database does not answer; nothing was changed.
+    """
+    with database.transaction() as session:
+        taken = _take(session, message, owner, lease_seconds)
+        if taken is None:
+            return _decline(session, message)
+        engine, attempt, counted, request, audio = taken
+        lease = Lease(
+            message.run_id,
+            message.job_id,
+            engine,
+            attempt,
+            counted,
+            owner,
+            lease_seconds,
+            JobRequest.model_validate(request),
+            AudioRef.model_validate(audio),
+        )
+        tell(session, lease, "run_started", worker=owner)
+        return lease
+
+
+def _take(
+    session: Session, message: RunMessage, owner: str, lease_seconds: float
+) -> Row[str, int, int, dict[str, Any], dict[str, Any]] | None:
+    """Claim the run by one statement; return nothing when it is not to be had."""
+    return session.execute(
+        update(EngineRun)
+        .where(
+            EngineRun.id == message.run_id,
+            EngineRun.job_id == message.job_id,
+            Job.id == EngineRun.job_id,
+            _free(),
+            EngineRun.attempt - EngineRun.forgiven < MAX_ATTEMPTS,
+            Job.state == JobState.RUNNING.value,
+            Job.cancel_requested_at.is_(None),
+            Job.paused_at.is_(None),
+        )
+        .values(
+            state=RUNNING,
+            owner=owner,
+            attempt=EngineRun.attempt + 1,
+            lease_expires_at=after(lease_seconds),
+            due_at=None,
+            progress_seconds=0.0,
+            started_at=func.now(),
+            failure=None,
+        )
+        .returning(
+            EngineRun.engine,
+            EngineRun.attempt,
+            EngineRun.attempt - EngineRun.forgiven,
+            Job.request,
+            Job.audio,
+        )
+        .execution_options(synchronize_session=False)
+    ).one_or_none()
+
+
+def after(seconds: float) -> ColumnElement[datetime]:
+    """Return the moment `seconds` from now, by the database's clock."""
+    return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+def tell(session: Session, lease: Lease, kind: str, /, **data: object) -> None:
+    """Add what happened to the run to its job's story."""
+    about = {"run": str(lease.run_id), "engine": lease.engine, "attempt": lease.attempt}
+    record_event(session, lease.job_id, kind, **about, **data)
+
+
+def _free() -> ColumnElement[bool]:
+    abandoned = and_(EngineRun.state == RUNNING, EngineRun.lease_expires_at < func.now())
+    return or_(EngineRun.state == QUEUED, abandoned)
+
+
+def _decline(session: Session, message: RunMessage) -> RunOutcome:
+    """Settle what can be settled of a run that was not to be had."""
+    found = session.execute(
+        select(EngineRun, Job, _free().label("free"))
+        .join(Job)
+        .where(EngineRun.id == message.run_id, EngineRun.job_id == message.job_id)
+        .with_for_update(of=EngineRun)
+    ).one_or_none()
+    if found is None:
+        text = f"there is no run {message.run_id} of job {message.job_id}"
+        raise NotClaimableError(text)
+    run, job, free = found
+    if RunState(run.state).terminal:
+        return RunOutcome(run_id=run.id, state=RunState(run.state))
+    if not free:
+        text = f"{run.owner} is at work on it (attempt {run.attempt})"
+        raise NotClaimableError(text)
+    if job.cancel_requested_at is not None or JobState(job.state).terminal:
+        return _end(session, run, RunState.CANCELLED, None)
+    if run.attempt - run.forgiven >= MAX_ATTEMPTS:
+        text = f"its worker died or fell silent in each of {MAX_ATTEMPTS} attempts"
+        return _end(
+            session, run, RunState.FAILED, Failure(kind=FailureKind.WORKER_LOST, message=text)
+        )
+    if job.paused_at is not None and run.state == QUEUED:
+        run.due_at = func.now()  # given back: it is published anew when the job goes on
+        return RunOutcome(run_id=run.id, state=RunState.QUEUED)
+    text = f"its job is {job.state}"
+    raise NotClaimableError(text)
+
+
+def _end(session: Session, run: EngineRun, state: RunState, failure: Failure | None) -> RunOutcome:
+    run.state = state.value
+    run.owner = run.lease_expires_at = run.due_at = None
+    run.finished_at = func.now()
+    run.failure = failure.model_dump(mode="json") if failure else None
+    data = {"why": failure.message} if failure else {}
+    record_event(
+        session,
+        run.job_id,
+        f"run_{state.value}",
+        run=str(run.id),
+        engine=run.engine,
+        attempt=run.attempt,
+        **data,
+    )
+    return RunOutcome(run_id=run.id, state=state)

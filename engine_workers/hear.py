@@ -1,0 +1,89 @@
+"""Lets one engine hear one recording."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from contextlib import redirect_stdout
+from typing import TYPE_CHECKING
+
+from engine_workers.catalogue import package_version
+from engine_workers.engines.base import Audio
+from engine_workers.errors import UnsupportedError
+from engine_workers.fetch import fetch
+from engine_workers.media.decode import decode
+from engine_workers.sanitise import Sanitiser
+from schemas.transcript import Transcript
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from engine_workers.claim import Lease
+    from engine_workers.engines.base import Engine
+    from engine_workers.heartbeat import Heartbeat
+    from engine_workers.models import LoadedEngine
+    from schemas.settings import Settings
+    from schemas.transcript import Segment
+
+
+def hear(
+    lease: Lease, settings: Settings, loaded: LoadedEngine, heartbeat: Heartbeat
+) -> Transcript:
+    """Fetch, decode and transcribe the lease's recording.
+
+    Raises:
+        RunError: with the kind of failure, among them CancelledError.
+        StaleLeaseError: another worker has the run by now.
+        Exception: whatever the engine raises.
+    """
+    decoded = decode(fetch(lease.audio, settings.media_root), settings.worker.max_audio_seconds)
+    audio = Audio(decoded.samples, lease.request.language)
+    heartbeat.has_decoded(audio.seconds)
+    heartbeat.check()
+    configured = settings.engines.get(lease.engine, {})
+    engine = loaded.get(lease.engine, configured, lease.request.options.get(lease.engine))
+    _check_language(engine, audio)
+    heartbeat.check()
+    sanitiser = Sanitiser(audio.seconds)
+    segments = _segments(engine, audio, sanitiser, heartbeat.has_heard)
+    return Transcript(
+        engine=lease.engine,
+        engine_version=engine.version or package_version(lease.engine),
+        model=engine.model or "",
+        language=audio.language or _language(segments),
+        audio_seconds=audio.seconds,
+        segments=segments,
+        repairs=(*decoded.notes, *sanitiser.repairs),
+    )
+
+
+def _segments(
+    engine: Engine, audio: Audio, sanitiser: Sanitiser, has_heard: Callable[[float], None]
+) -> tuple[Segment, ...]:
+    segments: list[Segment] = []
+    with redirect_stdout(sys.stderr):
+        for raw in engine.transcribe(audio):
+            segment = sanitiser.clean(raw)
+            if segment is not None:
+                segments.append(segment)
+            has_heard(sanitiser.heard_seconds)
+    return tuple(segments)
+
+
+def _check_language(engine: Engine, audio: Audio) -> None:
+    known = engine.languages
+    if known and audio.primary_language and audio.primary_language not in known:
+        message = (
+            f"{engine.info.name} with the model {engine.model} hears {', '.join(known)}, "
+            f"not '{audio.language}'"
+        )
+        raise UnsupportedError(message)
+
+
+def _language(segments: Iterable[Segment]) -> str | None:
+    """Return the language of most of the text, where the engine tells it."""
+    lengths: Counter[str] = Counter()
+    for segment in segments:
+        if segment.language:
+            lengths[segment.language] += len(segment.text)
+    return lengths.most_common(1)[0][0] if lengths else None

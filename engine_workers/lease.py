@@ -1,0 +1,172 @@
+"""Writes on the run whose lease this worker holds; a stale lease writes nothing."""
+
+from __future__ import annotations
+
+import zlib
+from typing import TYPE_CHECKING
+
+from sqlalchemy import and_, func, select, update
+
+from engine_workers.claim import RUNNING, Lease, after, tell
+from engine_workers.errors import StaleLeaseError
+from schemas.database import notify
+from schemas.jobs import JobState
+from schemas.names import CHANNEL_JOBS, CHANNEL_WORK
+from schemas.retries import retry_delay
+from schemas.runs import Failure, FailureKind, RunOutcome, RunState
+from schemas.tables import EngineRun, Job
+
+if TYPE_CHECKING:
+    from sqlalchemy import ColumnElement
+    from sqlalchemy.orm import Session
+
+    from schemas.database import Database
+    from schemas.transcript import Transcript
+
+
+def renew(
+    database: Database,
+    lease: Lease,
+    *,
+    progress_seconds: float,
+    audio_seconds: float | None,
+    notify_watchers: bool,
+) -> bool:
+    """Make the lease last from now on, store the progress; return whether to go on.
+
+    Raises:
+        StaleLeaseError: the run is another's by now, or has ended.
+        LedgerError: the database does not answer.
+    """
+    with database.transaction() as session:
+        wanted = session.execute(
+            update(EngineRun)
+            .where(_held(lease), Job.id == EngineRun.job_id)
+            .values(
+                lease_expires_at=after(lease.seconds),
+                progress_seconds=progress_seconds,
+                audio_seconds=audio_seconds,
+            )
+            .returning(and_(Job.cancel_requested_at.is_(None), Job.state == JobState.RUNNING.value))
+            .execution_options(synchronize_session=False)
+        ).scalar_one_or_none()
+        if wanted is None:
+            raise StaleLeaseError
+        if notify_watchers:
+            notify(session, CHANNEL_JOBS, lease.job_id)
+        return bool(wanted)
+
+
+def is_wanted(database: Database, lease: Lease) -> bool:
+    """Return whether to go on with the run; cheaper than renewing its lease.
+
+    Raises:
+        StaleLeaseError: the run is another's by now, or has ended.
+        LedgerError: the database does not answer.
+    """
+    with database.transaction() as session:
+        found = session.execute(
+            select(Job.state, Job.cancel_requested_at)
+            .join(EngineRun, EngineRun.job_id == Job.id)
+            .where(_held(lease))
+        ).one_or_none()
+    if found is None:
+        raise StaleLeaseError
+    state, cancel_requested_at = found
+    return bool(state == JobState.RUNNING.value and cancel_requested_at is None)
+
+
+def save_transcript(
+    database: Database, lease: Lease, transcript: Transcript, processing_seconds: float
+) -> RunOutcome:
+    """Store what the engine heard; the run has succeeded.
+
+    Raises:
+        StaleLeaseError: the run is another's by now, or has ended.
+        LedgerError: the database does not answer.
+    """
+    packed = zlib.compress(transcript.model_dump_json().encode())
+    with database.transaction() as session:
+        _end(
+            session,
+            lease,
+            RunState.SUCCEEDED,
+            transcript=packed,
+            audio_seconds=transcript.audio_seconds,
+            progress_seconds=transcript.audio_seconds,
+            processing_seconds=processing_seconds,
+        )
+        tell(
+            session,
+            lease,
+            "run_succeeded",
+            worker=lease.owner,
+            seconds=round(processing_seconds, 3),
+            audio_seconds=round(transcript.audio_seconds, 3),
+        )
+    return RunOutcome(run_id=lease.run_id, state=RunState.SUCCEEDED)
+
+
+def save_failure(
+    database: Database,
+    lease: Lease,
+    failure: Failure,
+    processing_seconds: float,
+    *,
+    forced: bool = False,
+) -> RunOutcome:
+    """Store why the run did not succeed: cancelled, failed, or due again after a while.
+
+    Args:
+        database: the ledger.
+        lease: what the run was claimed by.
+        failure: what happened.
+        processing_seconds: how long it took.
+        forced: the task will not return, so that the coordinator has to look after the job.
+
+    Raises:
+        StaleLeaseError: the run is another's by now, or has ended.
+        LedgerError: the database does not answer.
+    """
+    state, kind, again = RunState.FAILED, "run_failed", None
+    if failure.kind is FailureKind.CANCELLED:
+        state, kind = RunState.CANCELLED, "run_cancelled"
+    else:
+        again = retry_delay(failure.kind, lease.counted)
+    told = {"worker": lease.owner, "kind": failure.kind.value, "why": failure.message}
+    with database.transaction() as session:
+        if again is not None:
+            state, kind = RunState.QUEUED, "run_retried"
+            told["after_seconds"] = f"{again:g}"
+            _write(session, lease, state=state.value, due_at=after(again), progress_seconds=0.0)
+        else:
+            stored = None if state is RunState.CANCELLED else failure.model_dump(mode="json")
+            _end(session, lease, state, failure=stored, processing_seconds=processing_seconds)
+        if forced or again is not None:
+            notify(session, CHANNEL_WORK, lease.job_id)
+        tell(session, lease, kind, **told)
+    return RunOutcome(run_id=lease.run_id, state=state)
+
+
+def _end(session: Session, lease: Lease, state: RunState, **values: object) -> None:
+    _write(session, lease, state=state.value, finished_at=func.now(), **values)
+
+
+def _write(session: Session, lease: Lease, **values: object) -> None:
+    written = session.execute(
+        update(EngineRun)
+        .where(_held(lease))
+        .values(owner=None, lease_expires_at=None, **values)
+        .returning(EngineRun.id)
+        .execution_options(synchronize_session=False)
+    ).scalar_one_or_none()
+    if written is None:
+        raise StaleLeaseError
+
+
+def _held(lease: Lease) -> ColumnElement[bool]:
+    return and_(
+        EngineRun.id == lease.run_id,
+        EngineRun.attempt == lease.attempt,
+        EngineRun.state == RUNNING,
+    )

@@ -1,0 +1,1 @@
+"""The contracts that the coordinator, the engine workers and the aggregation share."""

@@ -1,0 +1,152 @@
+"""All settings, read from the environment, a `.env` file and `chordscribe.toml`."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from schemas.errors import ConfigurationError
+
+#: The configuration file read from the working directory, unless CHORDSCRIBE_CONFIG names another.
+CONFIG_FILE = "chordscribe.toml"
+#: Where root's data lies: root's home is closed to the user that the servers run as.
+ROOT_DATA_DIR = Path("/var/lib/chordscribe")
+
+
+def default_data_dir() -> Path:
+    """Return this user's data directory, by the XDG rules."""
+    if os.geteuid() == 0:
+        return ROOT_DATA_DIR
+    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    return Path(base) / "chordscribe"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LeaseSettings(_Section):
+    """How long a worker may be silent before its run is given to another."""
+
+    #: Seconds between two heartbeats of a running engine.
+    heartbeat_seconds: Annotated[float, Field(gt=0)] = 10.0
+    #: Seconds after the last heartbeat at which a run counts as abandoned.
+    lease_seconds: Annotated[float, Field(gt=0)] = 30.0
+    #: Seconds between two sweeps of the coordinator.
+    sweep_seconds: Annotated[float, Field(gt=0)] = 15.0
+
+
+class LimitSettings(_Section):
+    """How long an engine may take for a recording before it is stopped."""
+
+    #: Seconds that every run is given, for loading the model and decoding.
+    base_seconds: Annotated[float, Field(gt=0)] = 300.0
+    #: Seconds more for each second of audio.
+    per_audio_second: Annotated[float, Field(ge=0)] = 10.0
+
+
+class WorkerSettings(_Section):
+    """How the worker processes run."""
+
+    #: Seconds that a running task has to end in when its worker is told to stop.
+    shutdown_seconds: Annotated[float, Field(ge=0)] = 30.0
+    #: Seconds that an engine has to end in after it was told to stop, by a cancellation or by its
+    #: time limit; then its process is killed.
+    kill_grace_seconds: Annotated[float, Field(ge=0)] = 10.0
+    #: The longest recording that is decoded, in seconds.
+    max_audio_seconds: Annotated[float, Field(gt=0)] = 12 * 3600.0
+
+
+class FlowerSettings(_Section):
+    """How Flower, the web page of the tasks, is reached."""
+
+    user: str = "chordscribe"
+    #: None: one is generated and shown at each start.
+    password: SecretStr | None = None
+    #: On 127.0.0.1; 0 takes a free one.
+    port: Annotated[int, Field(ge=0, le=65535)] = 5555
+
+
+class Settings(BaseSettings):
+    """Everything that can be configured; an empty variable counts as not set."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="CHORDSCRIBE_",
+        env_nested_delimiter="__",
+        env_ignore_empty=True,
+        env_file=".env",
+        extra="ignore",
+        frozen=True,
+    )
+
+    #: The broker, `redis://…` or `redis+socket://…`; None: the embedded one.
+    broker_url: SecretStr | None = None
+    #: The ledger, `postgresql+psycopg://…`; None: the embedded one.
+    database_url: SecretStr | None = None
+    #: Where the embedded servers and the staged media lie.
+    data_dir: Path = Field(default_factory=default_data_dir)
+    #: Where staged media lie; None: `media` under `data_dir`. Shared by all machines of a cluster.
+    media_dir: Path | None = None
+    #: Options by engine name, `CHORDSCRIBE_ENGINES__FASTER_WHISPER__MODEL=…`.
+    engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    #: The engines asked for when a request names none; empty: every one that can run here.
+    default_engines: tuple[str, ...] = ()
+    leases: LeaseSettings = LeaseSettings()
+    worker: WorkerSettings = WorkerSettings()
+    #: Time limits of every engine that has none of its own.
+    limits: LimitSettings = LimitSettings()
+    #: Time limits by engine name.
+    engine_limits: dict[str, LimitSettings] = Field(default_factory=dict)
+    flower: FlowerSettings = FlowerSettings()
+
+    @property
+    def media_root(self) -> Path:
+        """The folder of the staged media."""
+        return self.media_dir or self.data_dir / "media"
+
+    def limits_of(self, engine: str) -> LimitSettings:
+        """Return an engine's time limits."""
+        return self.engine_limits.get(engine, self.limits)
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Put the configuration file after the environment."""
+        file = Path(os.environ.get("CHORDSCRIBE_CONFIG") or CONFIG_FILE)
+        toml = TomlConfigSettingsSource(settings_cls, toml_file=file)
+        return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings once.
+
+    Raises:
+        ConfigurationError: a value is wrong; the message names the key, never a secret's value.
+    """
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
+    except ValidationError as error:
+        wrong = "; ".join(
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+            for item in error.errors(include_input=False, include_url=False)
+        )
+        message = f"the configuration is wrong: {wrong}"
+        raise ConfigurationError(message) from None
+    except ValueError as error:  # a TOML file that does not parse
+        message = f"the configuration cannot be read: {error}"
+        raise ConfigurationError(message) from None

@@ -1,0 +1,111 @@
+"""However a command ends, its processes end with it; only what was cancelled is cancelled."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+
+from coordinator.client import Client
+from schemas.jobs import JobState
+from schemas.settings import Settings
+from tests.acceptance.conftest import clean_env, command
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+#: Seconds that anything here may take, and between two looks.
+PATIENCE_SECONDS, LOOK_SECONDS = 60.0, 0.02
+
+
+def until_exists(path: Path) -> None:
+    """Return as soon as the file is there."""
+    deadline, tick = time.monotonic() + PATIENCE_SECONDS, threading.Event()
+    while not path.exists():
+        assert time.monotonic() < deadline, f"{path.name} did not appear"
+        tick.wait(LOOK_SECONDS)
+
+
+def stack_processes(data_dir: Path) -> list[psutil.Process]:
+    """Return every process that works for the stack of `data_dir`."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            told = [*process.cmdline(), process.environ().get("CHORDSCRIBE_DATA_DIR", "")]
+        except psutil.Error:
+            continue
+        if process.pid != os.getpid() and any(str(data_dir) in text for text in told):
+            found.append(process)
+    return found
+
+
+def held_transcription(data_dir: Path, tone: Path, hold: Path) -> subprocess.Popen[str]:
+    """Start `transcribe`, return when its engine is in the middle of its work."""
+    held = {"hold_at": "middle", "hold_dir": str(hold)}
+    options = [f"--option=fake.{name}={value}" for name, value in held.items()]
+    process = subprocess.Popen(
+        command("transcribe", str(tone), "--engines", "fake", *options, "--json"),
+        env=clean_env(data_dir),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    until_exists(hold / "middle.reached")
+    return process
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+def test_nothing_outlives_the_command(
+    reachable_tmp: Path, tone: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    process = held_transcription(reachable_tmp, tone, tmp_path)
+    stack = stack_processes(reachable_tmp)
+    assert len(stack) >= 6  # supervisor, two servers, coordinator, two workers
+    process.send_signal(number)
+    process.communicate(timeout=PATIENCE_SECONDS)
+    _, alive = psutil.wait_procs(stack, timeout=PATIENCE_SECONDS)
+    assert alive == []
+    assert stack_processes(reachable_tmp) == []
+
+
+def test_a_job_whose_command_was_killed_is_joined_not_doubled(
+    reachable_tmp: Path, tone: Path, tmp_path: Path
+) -> None:
+    process = held_transcription(reachable_tmp, tone, tmp_path)
+    stack = stack_processes(reachable_tmp)
+    process.kill()
+    process.communicate(timeout=PATIENCE_SECONDS)
+    psutil.wait_procs(stack, timeout=PATIENCE_SECONDS)
+    (tmp_path / "middle.go").touch()
+    again = held_transcription(reachable_tmp, tone, tmp_path)
+    shown, complaints = again.communicate(timeout=PATIENCE_SECONDS)
+    assert again.returncode == 0, complaints
+    (result,) = json.loads(shown)["files"]
+    assert result["job"]["state"] == "completed"
+    with Client(Settings(_env_file=None, data_dir=reachable_tmp), work=False) as client:
+        (only,) = client.list()
+    assert str(only.id) == result["job"]["id"]
+    assert [run.attempt for run in only.runs] == [2]
+
+
+def test_ctrl_c_cancels_the_jobs_that_the_command_began(
+    reachable_tmp: Path, tone: Path, tmp_path: Path
+) -> None:
+    process = held_transcription(reachable_tmp, tone, tmp_path)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=PATIENCE_SECONDS)
+    assert process.returncode == 130
+    assert "cancelling" in said
+    (tmp_path / "middle.go").touch()
+    with Client(Settings(_env_file=None, data_dir=reachable_tmp)) as client:
+        (only,) = client.list()
+        client.stack.need(engines=(), work=True)
+        assert client.wait(only.id, timeout=PATIENCE_SECONDS).state is JobState.CANCELLED

@@ -1,0 +1,1 @@
+"""The workers that the benchmark of the orchestration measures."""

@@ -1,0 +1,33 @@
+"""The aggregation's app as it is, with points around the commit that ends a job."""
+
+from __future__ import annotations
+
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import aggregation.finish
+import aggregation.store
+import aggregation.tasks  # its names are changed below once they are there
+from aggregation.app import app
+from tests.chaos.points import reach
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["app"]
+
+
+def _then(function: Callable[..., Any], point: str, position: int) -> Callable[..., Any]:
+    """Let `function` be followed by a point; the job's id is its argument at `position`."""
+
+    @wraps(function)
+    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        result = function(*args, **kwargs)
+        reach(point, str(args[position]))
+        return result
+
+    return call
+
+
+aggregation.store.end_job = _then(aggregation.store.end_job, "before_commit", 1)
+aggregation.finish._end = _then(aggregation.finish._end, "after_commit", 1)  # noqa: SLF001

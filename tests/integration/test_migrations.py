@@ -1,0 +1,54 @@
+"""The migrations make exactly the schema that the code is written for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
+
+from ops.migrate import alembic_config, upgrade
+from schemas.database import database_url
+from schemas.errors import SchemaVersionError
+from schemas.tables import SCHEMA_REVISION, Base
+
+if TYPE_CHECKING:
+    from schemas.database import Database
+    from schemas.settings import Settings
+
+
+def test_the_newest_migration_is_the_one_the_code_needs(settings: Settings) -> None:
+    assert ScriptDirectory.from_config(alembic_config(settings)).get_heads() == [SCHEMA_REVISION]
+
+
+def test_a_migrated_database_has_the_tables_of_the_code(settings: Settings) -> None:
+    engine = create_engine(database_url(settings))
+    with engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert compare_metadata(context, Base.metadata) == []
+    engine.dispose()
+
+
+def test_upgrading_twice_changes_nothing(settings: Settings, database: Database) -> None:
+    upgrade(settings)
+    database.check_schema()
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        ("DROP TABLE alembic_version", "db upgrade"),
+        ("UPDATE alembic_version SET version_num = '0000'", "db upgrade"),
+        ("UPDATE alembic_version SET version_num = '9999'", "update Chordscribe"),
+    ],
+)
+def test_another_schema_is_refused_with_advice(
+    database: Database, change: str, advice: str
+) -> None:
+    with database.transaction() as session:
+        session.execute(text(change))
+    with pytest.raises(SchemaVersionError, match=advice):
+        database.check_schema()
