@@ -27,7 +27,9 @@ if TYPE_CHECKING:
 
 #: The settings of this process.
 settings = load_settings()
-app = Celery(APP, include=["engine_workers.tasks", "engine_workers.handback"])
+app = Celery(
+    APP, include=["engine_workers.tasks", "engine_workers.handback", "engine_workers.replacement"]
+)
 # A worker publishes a chord's body when it returns the last header, so it has to know that queue.
 app.conf.update(
     celery_config(settings, *(engine_queue(name) for name in engine_names()), QUEUE_AGGREGATION)
