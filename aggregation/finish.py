@@ -8,6 +8,7 @@ from uuid import UUID
 from aggregation import records, store
 from aggregation.answers import answers_of, shared_failure
 from aggregation.pipeline import Question, make_report
+from aggregation.poison import Again, once_more
 from schemas.database import Database
 from schemas.jobs import JobState
 from schemas.report import Report
@@ -23,20 +24,30 @@ class Ending(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     CANCELLED = "cancelled"
+    #: Another process is at it.
+    BUSY = "busy"
 
 
-def finish(database: Database, job_id: UUID) -> Ending:
+def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
     """End the job if all its runs have ended.
 
-    The report is computed without a lock; two callers may both compute it, one stores it.
+    At first the report is computed without a lock; two callers may both compute it, one stores it.
+    Where an earlier attempt came to nothing one alone computes it, and the attempts are counted:
+    some transcripts may end every process that compares them.
+
+    Args:
+        database: the ledger.
+        job_id: the job.
+        again: this message was tried before, and that did not end the job.
 
     Raises:
         LedgerError: the database does not answer; nothing was changed.
     """
     with database.transaction() as session:
-        job = store.load_job(session, job_id)
-        if job is None:
+        found = store.load_job(session, job_id)
+        if found is None:
             return Ending.UNKNOWN_JOB
+        job, resent = found
         if JobState(job.state).terminal:
             return Ending.ALREADY_DONE
         # The transcripts too: whoever asks for this knows, as a rule, that the runs have ended.
@@ -51,17 +62,27 @@ def finish(database: Database, job_id: UUID) -> Ending:
     unwanted = answers.missing and job.request.get("require_all")
     if not answers.parts or unwanted:
         return _end(database, job_id, JobState.FAILED, failure=shared_failure(answers))
-    report = make_report(
-        Question(
-            job_id=job_id,
-            parts=answers.parts,
-            missing=tuple(answers.missing.values()),
-            language=language,
-            prior=prior,
-            processing=answers.processing,
-        )
+    question = Question(
+        job_id=job_id,
+        parts=answers.parts,
+        missing=tuple(answers.missing.values()),
+        language=language,
+        prior=prior,
+        processing=answers.processing,
     )
-    return _end(database, job_id, JobState.COMPLETED, report=report)
+    return (_once_more if again or resent else _complete)(database, question)
+
+
+def _once_more(database: Database, question: Question) -> Ending:
+    with once_more(database, question.job_id) as allowed:
+        if allowed is Again.YES:
+            return _complete(database, question)
+        return Ending.BUSY if allowed is Again.BUSY else Ending.FAILED
+
+
+def _complete(database: Database, question: Question) -> Ending:
+    report = make_report(question)
+    return _end(database, question.job_id, JobState.COMPLETED, report=report)
 
 
 def _end(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import func, select, update
+from sqlalchemy import exists, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session, joinedload, undefer
 
@@ -16,19 +16,27 @@ from schemas.database import record_event
 from schemas.jobs import JobState
 from schemas.report import Report
 from schemas.runs import Failure
-from schemas.tables import EngineRun, Job, StoredReport
+from schemas.tables import EngineRun, Job, StoredEvent, StoredReport
 from schemas.transcript import Transcript
 
 #: The most bytes that one stored transcript may unpack to: a day of speech needs 30 MB.
 MAX_TRANSCRIPT_BYTES = 512 << 20
+#: What the coordinator adds to a job's story when nobody compared its runs in time.
+RESENT_EVENT = "aggregation_republished"
 #: The states of jobs to which nothing more will happen.
 ENDED = tuple(state.value for state in JobState if state.terminal)
 
 
-def load_job(session: Session, job_id: UUID) -> Job | None:
-    """Return the job with its runs and their transcripts, in one question; None without one."""
+def load_job(session: Session, job_id: UUID) -> tuple[Job, bool] | None:
+    """Return the job with its runs and their transcripts, in one question; None without one.
+
+    Also whether the coordinator had to ask for its comparison again.
+    """
     runs = joinedload(Job.runs).undefer(EngineRun.transcript)
-    return session.get(Job, job_id, options=[runs])
+    resent = exists().where(StoredEvent.job_id == Job.id, StoredEvent.kind == RESENT_EVENT)
+    question = select(Job, resent).where(Job.id == job_id).options(runs)
+    found = session.execute(question).unique().one_or_none()
+    return None if found is None else (found[0], bool(found[1]))
 
 
 def load_runs(session: Session, job_id: UUID, *, transcripts: bool) -> list[EngineRun]:

@@ -50,7 +50,7 @@ def aggregate(task: Task[Any, Any], *, job_id: str) -> str:
     """
     structlog.contextvars.bind_contextvars(job_id=job_id)
     try:
-        ending = finish(_database(), UUID(job_id))
+        ending = finish(_database(), UUID(job_id), again=task.request.retries > 0)
     except LedgerError:
         raise
     except Exception as error:  # whatever ails the comparison: the job must end all the same

@@ -1,4 +1,4 @@
-"""The aggregation's app as it is, with points around the commit that ends a job."""
+"""The aggregation's app as it is, with points before the comparison and around the commit."""
 
 from __future__ import annotations
 
@@ -13,6 +13,8 @@ from tests.chaos.points import reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from aggregation.pipeline import Question
 
 __all__ = ["app"]
 
@@ -29,5 +31,17 @@ def _then(function: Callable[..., Any], point: str, position: int) -> Callable[.
     return call
 
 
+def _first(function: Callable[..., Any], point: str) -> Callable[..., Any]:
+    """Let a point come before `function`, whose argument is a job's question."""
+
+    @wraps(function)
+    def call(question: Question) -> Any:  # noqa: ANN401
+        reach(point, str(question.job_id))
+        return function(question)
+
+    return call
+
+
+aggregation.finish.make_report = _first(aggregation.finish.make_report, "mid_compare")  # type: ignore[attr-defined]
 aggregation.store.end_job = _then(aggregation.store.end_job, "before_commit", 1)
 aggregation.finish._end = _then(aggregation.finish._end, "after_commit", 1)  # noqa: SLF001

@@ -69,10 +69,22 @@ def reach(point: str, job: str = "", child: int | None = None) -> None:
 
 
 def _take(folder: Path, name: str) -> str:
-    """Return the order under `name`; whoever renames the file has it alone."""
+    """Return the order under `name`; whoever renames the file has it alone.
+
+    An order that is to be carried out more often is put back with one time less.
+    """
     taken = folder / f"taken-{name}-{os.getpid()}-{time.monotonic_ns()}"
     (folder / name).rename(taken)
-    return taken.read_text()
+    action, _, times = taken.read_text().partition("*")
+    if int(times or 1) > 1:
+        _give(folder, name, f"{action}*{int(times) - 1}")
+    return action
+
+
+def _give(folder: Path, name: str, order: str) -> None:
+    aside = folder / f"new-{os.getpid()}-{time.monotonic_ns()}"
+    aside.write_text(order)
+    aside.rename(folder / name)
 
 
 def _report(folder: Path, point: str, job: str) -> None:
@@ -167,11 +179,9 @@ class Points:
         """Hear nothing more."""
         os.close(self._reports)
 
-    def arm(self, point: str, action: str, job: object = "") -> None:
-        """Give one order, for whoever comes by or for the worker of one job."""
-        aside = self.folder / f"new-{time.monotonic_ns()}"
-        aside.write_text(action)
-        aside.rename(self.folder / f"{point}@{job}")
+    def arm(self, point: str, action: str, job: object = "", times: int = 1) -> None:
+        """Give an order, for whoever comes by or for the worker of one job, so many times."""
+        _give(self.folder, f"{point}@{job}", f"{action}*{times}")
 
     def disarm(self) -> list[str]:
         """Take back the orders that nobody carried out; return their points."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,7 +15,9 @@ from aggregation.errors import NoSuchJobError
 from aggregation.evaluate import evaluate_report
 from aggregation.finish import Ending, finish
 from aggregation.pipeline import make_report
-from aggregation.poison import note_failure
+from aggregation.poison import Again, note_failure, once_more
+from aggregation.store import RESENT_EVENT
+from schemas.database import record_event
 from schemas.report import Report
 from schemas.tables import EngineRun, Job, StoredEvent, StoredReport
 from schemas.transcript import Segment, Transcript
@@ -185,6 +187,53 @@ def test_a_comparison_that_keeps_failing_fails_the_job_and_keeps_the_transcripts
     with database.transaction() as session:
         kept = select(func.count()).where(EngineRun.transcript.is_not(None))
         assert session.scalar(kept) == len(ENGINES)
+
+
+def resend(database: Database, job: UUID) -> None:
+    """Do as the sweep does when nobody compared the job's runs."""
+    with database.transaction() as session:
+        record_event(session, job, RESENT_EVENT)
+
+
+def dies(_: object) -> NoReturn:
+    """End the attempt without a trace, as a process's death does."""
+    raise GeneratorExit
+
+
+@pytest.mark.parametrize("sent_by_the_sweep", [True, False])
+def test_a_comparison_that_ends_its_process_each_time_fails_the_job_after_three(
+    database: Database, job_id: UUID, monkeypatch: pytest.MonkeyPatch, *, sent_by_the_sweep: bool
+) -> None:
+    monkeypatch.setattr("aggregation.finish.make_report", dies)
+    for attempt in range(3):
+        with pytest.raises(GeneratorExit):
+            finish(database, job_id, again=attempt > 0 and not sent_by_the_sweep)
+        if sent_by_the_sweep:
+            resend(database, job_id)
+    assert finish(database, job_id, again=not sent_by_the_sweep) is Ending.FAILED
+    job, report, kinds = stored(database, job_id)
+    assert (job.state, report) == ("failed", None)
+    assert job.failure is not None
+    assert job.failure["kind"] == "aggregation_error"
+    assert "in each of 3 attempts" in job.failure["message"]
+    assert kinds.count("aggregation_started") == 2
+    assert finish(database, job_id, again=True) is Ending.ALREADY_DONE
+
+
+def test_a_job_that_had_to_be_compared_again_is_completed(database: Database, job_id: UUID) -> None:
+    resend(database, job_id)
+    assert finish(database, job_id) is Ending.COMPLETED
+    assert stored(database, job_id)[2] == [RESENT_EVENT, "aggregation_started", "job_completed"]
+
+
+def test_a_second_comparison_that_is_under_way_keeps_others_away(
+    database: Database, job_id: UUID
+) -> None:
+    resend(database, job_id)
+    with once_more(database, job_id) as allowed:
+        assert allowed is Again.YES
+        assert finish(database, job_id) is Ending.BUSY
+    assert finish(database, job_id) is Ending.COMPLETED
 
 
 def test_a_finished_job_is_merged_anew_by_another_strategy(
