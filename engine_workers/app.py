@@ -28,7 +28,13 @@ if TYPE_CHECKING:
 #: The settings of this process.
 settings = load_settings()
 app = Celery(
-    APP, include=["engine_workers.tasks", "engine_workers.handback", "engine_workers.replacement"]
+    APP,
+    include=[
+        "engine_workers.tasks",
+        "engine_workers.handback",
+        "engine_workers.replacement",
+        "engine_workers.lost",
+    ],
 )
 # A worker publishes a chord's body when it returns the last header, so it has to know that queue.
 app.conf.update(

@@ -14,8 +14,8 @@ from schemas.runs import Failure, FailureKind
 MAX_MESSAGE_CHARACTERS = 1000
 #: What libraries say when memory, a device's too, has run out.
 _OUT_OF_MEMORY = re.compile(
-    r"out of memory|cannot allocate memory|bad_?alloc|CUBLAS_STATUS_ALLOC_FAILED"
-    r"|CUDNN_STATUS_ALLOC_FAILED|unable to allocate",
+    r"out[ _]of[ _]memory|cannot allocate memory|bad_?alloc|CUBLAS_STATUS_ALLOC_FAILED"
+    r"|CUDNN_STATUS_ALLOC_FAILED|unable to allocate|failed to allocate memory",
     re.IGNORECASE,
 )
 

@@ -92,6 +92,13 @@ def events(database: Database, job_id: UUID) -> list[str]:
         return list(session.scalars(query.order_by(StoredEvent.id)))
 
 
+def data_of_events(database: Database, job_id: UUID) -> list[tuple[str, dict[str, object]]]:
+    """Return the job's events with what each says, the oldest first."""
+    with database.transaction() as session:
+        query = select(StoredEvent.kind, StoredEvent.data).where(StoredEvent.job_id == job_id)
+        return [(kind, data) for kind, data in session.execute(query.order_by(StoredEvent.id))]
+
+
 def change_run(database: Database, run_id: UUID, **values: object) -> None:
     """Write on a run as another process would."""
     with database.transaction() as session:

@@ -14,7 +14,7 @@ from celery import chord
 from coordinator.app import know_queues, make_app
 from schemas.names import QUEUE_AGGREGATION, TASK_AGGREGATE, TASK_TRANSCRIBE, engine_queue
 from schemas.runs import RunState
-from tests.integration.engine_rows import add_run, row, stage, until
+from tests.integration.engine_rows import add_run, data_of_events, events, row, stage, until
 from tests.unit.media_files import tone, wav
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
         "CHORDSCRIBE_BROKER_URL": settings.broker_url.get_secret_value(),
         "CHORDSCRIBE_DATABASE_URL": settings.database_url.get_secret_value(),
         "CHORDSCRIBE_MEDIA_DIR": str(settings.media_root),
-        "CHORDSCRIBE_LEASES__LEASE_SECONDS": "20",
+        "CHORDSCRIBE_LEASES__LEASE_SECONDS": "600",
         "C_FORCE_ROOT": "1",
     }
     command = [sys.executable, "-m", "celery", "-A", "engine_workers.app", "worker"]
@@ -96,6 +96,28 @@ def test_bad_messages_do_not_keep_it_from_the_good_ones(
     run = row(database, message.run_id)
     assert run.attempt == 1
     assert row(database, other.run_id).state == RunState.QUEUED
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_death_of_a_child_is_known_long_before_its_lease_ends(
+    publisher: Celery, settings: Settings, database: Database
+) -> None:
+    audio = stage(wav(tone(1.0)), settings.media_root)
+    poison, good = add_run(database, audio, fail="worker_lost"), add_run(database, audio)
+    for message in (poison, good):
+        send(publisher, SERVED, **fields(message))
+    until(lambda: row(database, good.run_id).state == RunState.SUCCEEDED)
+    until(lambda: "run_retried" in events(database, poison.job_id))
+    run = row(database, poison.run_id)
+    assert (run.state, run.owner, run.attempt) == ("queued", None, 1)
+    assert run.due_at is not None
+    told = dict(data_of_events(database, poison.job_id))["run_retried"]
+    assert told["kind"] == "worker_lost"
+    assert "SIGKILL" in str(told["why"])
+    for _ in range(2):
+        send(publisher, SERVED, **fields(poison))
+    until(lambda: row(database, poison.run_id).state == RunState.FAILED)
+    assert row(database, poison.run_id).attempt == 3
 
 
 @pytest.mark.usefixtures("worker")
