@@ -11,9 +11,9 @@ from engine_workers.errors import NotClaimableError
 from schemas.audio import AudioRef
 from schemas.database import record_event
 from schemas.jobs import JobRequest, JobState
-from schemas.retries import MAX_ATTEMPTS
+from schemas.retries import MAX_ATTEMPTS, Ease, eases
 from schemas.runs import Failure, FailureKind, RunMessage, RunOutcome, RunState
-from schemas.tables import EngineRun, Job
+from schemas.tables import EngineRun, Job, StoredEvent
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     from schemas.database import Database
 
+#: The event of an attempt that failed and is followed by another.
+RETRIED_EVENT = "run_retried"
 QUEUED, RUNNING = RunState.QUEUED.value, RunState.RUNNING.value
 
 
@@ -43,6 +45,8 @@ class Lease:
     seconds: float
     request: JobRequest
     audio: AudioRef
+    #: What is eased in this attempt, because earlier ones ran out of memory.
+    eases: tuple[Ease, ...] = ()
 
 
 def claim(
@@ -73,8 +77,11 @@ def claim(
             lease_seconds,
             JobRequest.model_validate(request),
             AudioRef.model_validate(audio),
+            # The first attempt, which is nearly every one, asks nothing more.
+            eases(_out_of_memory(session, message)) if attempt > 1 else (),
         )
-        tell(session, lease, "run_started", worker=owner)
+        told = {"eased": ", ".join(lease.eases)} if lease.eases else {}
+        tell(session, lease, "run_started", worker=owner, **told)
         return lease
 
 
@@ -113,6 +120,17 @@ def _take(
         )
         .execution_options(synchronize_session=False)
     ).one_or_none()
+
+
+def _out_of_memory(session: Session, message: RunMessage) -> int:
+    """Return how many attempts at the run have run out of memory: its story counts them."""
+    counted = select(func.count()).where(
+        StoredEvent.job_id == message.job_id,
+        StoredEvent.kind == RETRIED_EVENT,
+        StoredEvent.data["run"].astext == str(message.run_id),
+        StoredEvent.data["kind"].astext == FailureKind.OUT_OF_MEMORY.value,
+    )
+    return session.scalar(counted) or 0
 
 
 def after(seconds: float) -> ColumnElement[datetime]:

@@ -7,7 +7,8 @@ from collections import Counter
 from contextlib import redirect_stdout
 from typing import TYPE_CHECKING
 
-from engine_workers.catalogue import package_version
+from engine_workers.catalogue import find_engine, package_version
+from engine_workers.ease import what_is_eased
 from engine_workers.engines.base import Audio
 from engine_workers.errors import UnsupportedError
 from engine_workers.fetch import fetch
@@ -16,7 +17,8 @@ from engine_workers.sanitise import Sanitiser
 from schemas.transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
+    from typing import Any
 
     from engine_workers.claim import Lease
     from engine_workers.engines.base import Engine
@@ -41,7 +43,9 @@ def hear(
     heartbeat.has_decoded(audio.seconds)
     heartbeat.check()
     configured = settings.engines.get(lease.engine, {})
-    engine = loaded.get(lease.engine, configured, lease.request.options.get(lease.engine))
+    asked = lease.request.options.get(lease.engine)
+    changes = _ease(lease, configured, heartbeat)
+    engine = loaded.get(lease.engine, configured, asked, lease.eases)
     _check_language(engine, audio)
     heartbeat.check()
     sanitiser = Sanitiser(audio.seconds)
@@ -53,8 +57,21 @@ def hear(
         language=audio.language or _language(segments),
         audio_seconds=audio.seconds,
         segments=segments,
-        repairs=(*decoded.notes, *sanitiser.repairs),
+        repairs=(*decoded.notes, *changes, *sanitiser.repairs),
     )
+
+
+def _ease(lease: Lease, configured: Mapping[str, Any], heartbeat: Heartbeat) -> tuple[str, ...]:
+    """Say in the job's story what is eased; return it for the transcript too."""
+    if not lease.eases:
+        return ()
+    asked = lease.request.options.get(lease.engine)
+    changes = what_is_eased(find_engine(lease.engine), configured, asked, lease.eases)
+    if not changes:
+        return ()
+    what = ", ".join(f"{name} {change}" for name, change in changes.items())
+    heartbeat.tell("run_eased", what=what)
+    return (f"heard with less, for memory had run out before: {what}",)
 
 
 def _segments(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Self
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
+from engine_workers.claim import tell
 from engine_workers.errors import CancelledError, RunError, StaleLeaseError
 from engine_workers.lease import is_wanted, renew, save_failure
 from engine_workers.watchdog import Watchdog, kill_this_process
@@ -96,6 +97,14 @@ class Heartbeat:
         """
         self._progress = _Progress(self._progress.audio_seconds, done_seconds)
         self.check()
+
+    def tell(self, kind: str, **data: object) -> None:
+        """Add to the job's story; what the ledger does not take is left out."""
+        try:
+            with self._database.transaction() as session:
+                tell(session, self._lease, kind, **data)
+        except LedgerError as error:
+            log.warning("event_not_stored", kind=kind, error=str(error))
 
     def check(self) -> None:
         """Do nothing while the work is wanted.

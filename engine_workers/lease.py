@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, func, select, update
 
-from engine_workers.claim import RUNNING, Lease, after, tell
+from engine_workers.claim import RETRIED_EVENT, RUNNING, Lease, after, tell
 from engine_workers.errors import StaleLeaseError
 from schemas.database import notify
 from schemas.jobs import JobState
@@ -136,7 +136,7 @@ def save_failure(
     told = {"worker": lease.owner, "kind": failure.kind.value, "why": failure.message}
     with database.transaction() as session:
         if again is not None:
-            state, kind = RunState.QUEUED, "run_retried"
+            state, kind = RunState.QUEUED, RETRIED_EVENT
             told["after_seconds"] = f"{again:g}"
             _write(session, lease, state=state.value, due_at=after(again), progress_seconds=0.0)
         else:

@@ -8,12 +8,14 @@ from contextlib import redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from engine_workers.catalogue import find_engine
+from engine_workers.ease import eased
 from engine_workers.options import engine_options
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, Mapping
+    from collections.abc import Hashable, Iterable, Mapping
 
     from engine_workers.engines.base import Engine
+    from schemas.retries import Ease
 
 log = logging.getLogger(__name__)
 
@@ -27,9 +29,19 @@ class LoadedEngine:
         self._key: Hashable = None
 
     def get(
-        self, name: str, configured: Mapping[str, Any], asked: Mapping[str, Any] | None = None
+        self,
+        name: str,
+        configured: Mapping[str, Any],
+        asked: Mapping[str, Any] | None = None,
+        steps: Iterable[Ease] = (),
     ) -> Engine:
         """Return the engine with these options, loaded; load it anew only when it must be.
+
+        Args:
+            name: the engine's.
+            configured: options for all its runs.
+            asked: options that override them.
+            steps: what is eased, because memory ran out before.
 
         Raises:
             NotInstalledError: it is not here, or broken.
@@ -38,7 +50,7 @@ class LoadedEngine:
         """
         held = self._engine
         kind = type(held) if held is not None and held.info.name == name else find_engine(name)
-        options = engine_options(kind, configured, asked)
+        options = eased(kind, engine_options(kind, configured, asked), steps)
         key = (name, *(getattr(options, option, None) for option in kind.info.load_options))
         if held is not None and key == self._key:
             held.options = options

@@ -1,7 +1,8 @@
-"""Which failures are tried again, how often, after how long."""
+"""Which failures are tried again, how often, after how long, with what eased."""
 
 from __future__ import annotations
 
+from enum import StrEnum
 from typing import Final
 
 from schemas.base import Contract
@@ -27,6 +28,27 @@ RETRY_RULES: Final[dict[FailureKind, RetryRule]] = {
     FailureKind.STORAGE: RetryRule(attempts=3, delay_seconds=10.0),
     FailureKind.WORKER_LOST: RetryRule(attempts=3, delay_seconds=0.0),
 }
+
+
+class Ease(StrEnum):
+    """A way for an engine to need less memory."""
+
+    SMALLER_BATCH = "smaller_batch"
+    CPU = "cpu"
+
+
+#: What is eased in an attempt, by how many attempts at the run have run out of memory before it.
+#: More than the last number is eased like the last.
+OUT_OF_MEMORY_LADDER: Final[dict[int, tuple[Ease, ...]]] = {
+    0: (),
+    1: (Ease.SMALLER_BATCH,),
+    2: (Ease.SMALLER_BATCH, Ease.CPU),
+}
+
+
+def eases(out_of_memory: int) -> tuple[Ease, ...]:
+    """Return what is eased after so many attempts that ran out of memory."""
+    return OUT_OF_MEMORY_LADDER[min(out_of_memory, max(OUT_OF_MEMORY_LADDER))]
 
 
 def retry_delay(kind: FailureKind, attempt: int) -> float | None:

@@ -9,9 +9,10 @@ from typing import Any, ClassVar
 
 from engine_workers.engines.audio import Audio
 from schemas.base import Contract
+from schemas.retries import Ease
 from schemas.transcript import Segment, Word
 
-__all__ = ["Audio", "Engine", "EngineInfo"]
+__all__ = ["Audio", "Ease", "Engine", "EngineInfo"]
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,20 @@ class Engine(ABC):
 
     def close(self) -> None:  # noqa: B027  # most have nothing to give back
         """Give the memory back."""
+
+    @classmethod
+    def ease(cls, options: Any, step: Ease) -> Contract:  # noqa: ANN401  # the engine's own options
+        """Return options that need less memory, for an attempt after one that ran out of it.
+
+        An option called `batch_size` becomes 1 and one called `device` becomes `cpu`, where the
+        engine has them and that device. Override it for other ways; return `options` for none.
+        """
+        changes: dict[str, object] = {}
+        if step is Ease.SMALLER_BATCH and getattr(options, "batch_size", 1) > 1:
+            changes = {"batch_size": 1}
+        elif step is Ease.CPU and "cpu" in cls.info.devices and hasattr(options, "device"):
+            changes = {"device": "cpu"}
+        return options.model_copy(update=changes)  # type: ignore[no-any-return]
 
     @staticmethod
     def word(text: str, start: float | None, end: float | None, **more: Any) -> Word:  # noqa: ANN401

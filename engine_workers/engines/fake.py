@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from engine_workers.engines.base import Audio, Engine, EngineInfo
+from engine_workers.engines.base import Audio, Ease, Engine, EngineInfo
 from engine_workers.errors import BadMediaError, ModelMissingError, UnsupportedError
 from schemas.base import Contract
 from schemas.transcript import Segment, Word
@@ -61,6 +61,10 @@ class FakeOptions(Contract):
     confidence: Annotated[float, Field(ge=0, le=1)] | None = 0.9
     fail: Fault | None = None
     fail_at: Point = "begin"
+    #: From when on it no longer runs out of memory: once this was eased.
+    enough: Ease | None = None
+    batch_size: Annotated[int, Field(ge=1, le=64)] = 8
+    device: Literal["cpu", "pretended"] = "cpu"
     #: At this point it makes `POINT.reached` in `hold_dir`, then waits for `POINT.go` there.
     hold_at: Point | None = None
     hold_dir: str | None = None
@@ -69,7 +73,9 @@ class FakeOptions(Contract):
 class Fake(Engine):
     """Says the same words for the same recording, with times and confidences."""
 
-    info = EngineInfo(name="fake", load_options=(), testing=True)
+    info = EngineInfo(
+        name="fake", devices=("cpu", "pretended"), load_options=("device",), testing=True
+    )
     Options = FakeOptions
 
     @property
@@ -129,9 +135,15 @@ class Fake(Engine):
             return
         if self.options.fail == "worker_lost":
             os.kill(os.getpid(), signal.SIGKILL)
-        if self.options.fail in ERRORS:
+        if self.options.fail in ERRORS and not self._has_enough():
             message = f"asked to fail at '{point}'"
             raise ERRORS[self.options.fail](message)
+
+    def _has_enough(self) -> bool:
+        """Whether memory suffices since it was eased."""
+        if self.options.enough is Ease.CPU:
+            return bool(self.options.device == "cpu")
+        return self.options.enough is Ease.SMALLER_BATCH and self.options.batch_size == 1
 
 
 def _hold(folder: Path, point: str) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 from pydantic import Field
 
 from engine_workers.engines.audio import SAMPLE_RATE
-from engine_workers.engines.base import Audio, Engine, EngineInfo
+from engine_workers.engines.base import Audio, Ease, Engine, EngineInfo
 from engine_workers.engines.pauses import windows
 from engine_workers.errors import ModelMissingError, UnsupportedError
 from schemas.base import Contract
@@ -127,6 +127,16 @@ class FasterWhisper(Engine):
                 yield self._segment(segment, first / SAMPLE_RATE, language)
             yield self.segment(None, end / SAMPLE_RATE, "")
 
+    @classmethod
+    def ease(cls, options: FasterWhisperOptions, step: Ease) -> FasterWhisperOptions:
+        """Follow one text instead of several, then leave the graphics card for small numbers."""
+        if step is Ease.SMALLER_BATCH:
+            return options.model_copy(update={"beam_size": 1})
+        if options.device == "cuda" or (options.device == "auto" and _has_cuda()):
+            return options.model_copy(update={"device": "cpu", "compute_type": "auto"})
+        large = options.compute_type in {"default", "float16", "float32"}
+        return options.model_copy(update={"compute_type": "int8"}) if large else options
+
     def close(self) -> None:
         """Give the model's memory back."""
         self._model = None
@@ -166,6 +176,13 @@ class FasterWhisper(Engine):
             message = f"the model {self.model} knows {known}, not '{language}'"
             raise UnsupportedError(message)
         return code
+
+
+def _has_cuda() -> bool:
+    """Whether `auto` means a graphics card here."""
+    import ctranslate2  # type: ignore[import-untyped]  # noqa: PLC0415  # heavy, see `load`
+
+    return bool(ctranslate2.get_cuda_device_count())
 
 
 def _as_folder(model: str) -> Path | None:

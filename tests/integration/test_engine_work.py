@@ -18,6 +18,7 @@ from schemas.settings import LeaseSettings, Settings
 from tests.integration.engine_rows import (
     add_run,
     change_job,
+    data_of_events,
     events,
     expire_lease,
     row,
@@ -117,6 +118,40 @@ def test_a_failure_that_may_pass_is_tried_again_and_then_final(
     assert states[-1] is RunState.FAILED
     assert 2 <= len(states) <= 3
     assert events(database, message.job_id).count("run_retried") == len(states) - 1
+
+
+@pytest.mark.parametrize(
+    ("enough", "told"),
+    [
+        ("smaller_batch", ["batch_size 8 → 1"]),
+        ("cpu", ["batch_size 8 → 1", "batch_size 8 → 1, device pretended → cpu"]),
+    ],
+)
+def test_after_memory_ran_out_less_is_asked_for_and_that_is_told(
+    worker: Worker, database: Database, audio: AudioRef, enough: str, told: list[str]
+) -> None:
+    message = add_run(
+        database, audio, fail="out_of_memory", enough=enough, device="pretended", fail_at="middle"
+    )
+    for _ in told:
+        assert worker.run(message, "me").state is RunState.QUEUED
+    assert worker.run(message, "me").state is RunState.SUCCEEDED
+    story = data_of_events(database, message.job_id)
+    assert [data["what"] for kind, data in story if kind == "run_eased"] == told
+    started = [data.get("eased") for kind, data in story if kind == "run_started"]
+    assert started == [None, "smaller_batch", "smaller_batch, cpu"][: len(started)]
+    (note,) = transcript(database, message.run_id).repairs
+    assert note == f"heard with less, for memory had run out before: {told[-1]}"
+    worker.run(other := add_run(database, audio, device="pretended"), "me")
+    assert transcript(database, other.run_id).repairs == ()
+
+
+def test_another_failure_eases_nothing(worker: Worker, database: Database, audio: AudioRef) -> None:
+    message = add_run(database, audio, fail="engine_error")
+    while worker.run(message, "me").state is RunState.QUEUED:
+        pass
+    kinds = [data.get("eased") for kind, data in data_of_events(database, message.job_id)]
+    assert set(kinds) == {None}
 
 
 @pytest.mark.parametrize(
