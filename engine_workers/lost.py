@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 _HOW = re.compile(r"prematurely: (?P<how>.+?) Job: ")
 #: The signal that the system kills with when memory has run out.
 _KILLED = "SIGKILL"
+#: How a process ends that has given no sign of life for a lease, see `alive`.
+_SILENT, _SILENT_HINT = "exitcode 1", " (its worker's log says where, if it held Python's lock)"
 
 log = structlog.get_logger("engine_workers")
 _memory_kills = MemoryKills()
@@ -74,7 +76,9 @@ def loss(exception: BaseException, memory_kills: MemoryKills = _memory_kills) ->
     if _KILLED in how and memory_kills.explain_one():
         message = "the system killed its process, for memory had run out"
         return Failure(kind=FailureKind.OUT_OF_MEMORY, message=message)
-    return Failure(kind=FailureKind.WORKER_LOST, message=f"its process died amid the work: {how}")
+    hint = _SILENT_HINT if how == _SILENT else ""
+    message = f"its process died amid the work: {how}{hint}"
+    return Failure(kind=FailureKind.WORKER_LOST, message=message)
 
 
 def note_loss(database: Database, message: RunMessage, worker: str, failure: Failure) -> bool:

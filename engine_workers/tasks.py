@@ -12,6 +12,7 @@ from celery.exceptions import Ignore
 from celery.signals import worker_process_init
 from pydantic import ValidationError
 
+from engine_workers.alive import SignsOfLife
 from engine_workers.app import app, settings
 from engine_workers.errors import NotClaimableError, StaleLeaseError
 from engine_workers.work import Worker
@@ -67,7 +68,7 @@ def transcribe(task: Task[Any, Any], *args: object, **kwargs: object) -> dict[st
 @cache
 def _worker() -> Worker:
     """Return what this process works with, made when the first run comes."""
-    return Worker(settings, Database(settings))
+    return Worker(settings, Database(settings), guard=SignsOfLife)
 
 
 @worker_process_init.connect

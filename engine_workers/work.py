@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -44,6 +45,8 @@ class Worker:
     loaded: LoadedEngine = field(default_factory=LoadedEngine)
     #: Ends the process whose engine does not stop.
     kill: Callable[[], None] = kill_this_process
+    #: What surrounds a run; it is given the seconds that a lease lasts.
+    guard: Callable[[float], AbstractContextManager[object]] = nullcontext
 
     def run(self, message: RunMessage, owner: str) -> RunOutcome:
         """Work on the run; whatever the engine does, an outcome is stored and returned.
@@ -59,6 +62,7 @@ class Worker:
             return lease
         with (
             structlog.contextvars.bound_contextvars(engine=lease.engine, attempt=lease.attempt),
+            self.guard(leases.lease_seconds),
             Heartbeat(
                 self.database, lease, leases.heartbeat_seconds, self._watchdog(lease), self.kill
             ) as heartbeat,

@@ -123,6 +123,11 @@ def _hang(_pid: int) -> None:
         native.sleep(HANG_SECONDS)
 
 
+def _hang_with_lock(_pid: int) -> None:
+    """Stay in native code that lets no other thread run either."""
+    ctypes.PyDLL(None).sleep(HANG_SECONDS)
+
+
 def _raise(_pid: int) -> NoReturn:
     raise ChaosError
 
@@ -138,6 +143,7 @@ _ACTIONS: dict[str, Callable[[int], None]] = {
     "kill_child": _kill_child,
     "kill_worker": _kill_worker,
     "hang": _hang,
+    "hang_with_lock": _hang_with_lock,
     "raise": _raise,
     "bloat": _bloat,
     "pass": lambda _pid: None,

@@ -31,7 +31,7 @@ def duplicates(lab: Lab) -> list[Figure]:
     _until_published(cluster, len(jobs))
     for engine in ENGINES:
         _copy_twice(cluster, engine_queue(engine))
-    for job in jobs:
+    for job in 3 * jobs:
         publish_aggregation(cluster.app, job)
     for engine in ENGINES:
         cluster.engine(engine, "a")

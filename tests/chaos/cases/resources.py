@@ -5,15 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
+from engine_workers.oom import CGROUPS
 from schemas.jobs import JobState
+from schemas.runs import FailureKind
 from tests.benchmarks.figures import at_least, at_most
 from tests.chaos import invariants
 from tests.chaos.lab import Lab, UnfitMachineError, case
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+    from uuid import UUID
 
     from tests.benchmarks.figures import Figure
     from tests.chaos.cluster import Cluster
@@ -22,6 +27,10 @@ if TYPE_CHECKING:
 PATIENCE_SECONDS = 120
 #: The address space that a worker may use, in bytes.
 MEMORY_BYTES = 2 << 30
+#: The memory that a control group with a worker may use, in bytes: it needs a third of that.
+GROUP_BYTES = 512 << 20
+#: What the fake engine tells of its easing.
+BATCH, CPU = "batch_size 8 → 1", "device pretended → cpu"
 
 
 @case("disk-full", "The disk of the worker's temporary files is full")
@@ -63,7 +72,7 @@ def _fill(path: Path) -> None:
 
 @case("memory", "The memory of the engine's child is limited")
 def memory(lab: Lab) -> list[Figure]:
-    """Let an engine ask for more memory than its worker may have, once."""
+    """Let an engine ask for more memory than it may have: once, or until it needs less."""
     prlimit = shutil.which("prlimit")
     if prlimit is None:
         message = "prlimit is not installed (Debian: apt install util-linux)"
@@ -75,17 +84,82 @@ def memory(lab: Lab) -> list[Figure]:
     jobs = cluster.submit(10, ["fake"], paused=True)
     cluster.points.arm("mid_infer", "bloat", jobs[0])
     cluster.resume(jobs)
-    cluster.wait(jobs, PATIENCE_SECONDS)
-    kinds = [
-        str(event.data.get("kind"))
-        for event in cluster.events(jobs[0])
-        if event.kind == "run_retried"
-    ]
+    jobs += _hungry(cluster, "cpu")
+    (hopeless,) = _hungry(cluster, None)
+    cluster.wait([*jobs, hopeless], PATIENCE_SECONDS)
     cluster.end("fake-small")
+    failure = cluster.view(hopeless).failure
+    typed = failure is not None and failure.kind is FailureKind.OUT_OF_MEMORY
     return [
         *_typed(cluster, jobs),
-        at_least("told as out_of_memory", kinds.count("out_of_memory"), 1),
+        at_least("told as out_of_memory", _out_of_memory(cluster, jobs[0]), 1),
+        at_least("smaller batch after the first time", int(_eased(cluster, jobs[0]) == [BATCH]), 1),
+        at_least("then the CPU", int(_eased(cluster, jobs[-1]) == [BATCH, f"{BATCH}, {CPU}"]), 1),
+        at_least("failed as out_of_memory when nothing helped", int(typed), 1),
     ]
+
+
+def _hungry(cluster: Cluster, enough: str | None) -> list[UUID]:
+    """Submit a job that runs out of memory until `enough` is eased; None: until the end."""
+    return cluster.submit(1, ["fake"], fail="out_of_memory", device="pretended", enough=enough)
+
+
+@case("memory-kill", "The system kills the engine's child for its memory")
+def memory_kill(lab: Lab) -> list[Figure]:
+    """Put a worker into a control group whose memory is small; let an engine outgrow it, once."""
+    cluster = lab.shared()
+    with _small_group() as members:
+        cluster.end("fake-a")
+        enter = ("sh", "-c", f'echo $$ > {members} && exec "$@"', "sh")
+        cluster.engine("fake", "group", prefix=enter)
+        cluster.worker("fake-group").ready()
+        jobs = cluster.submit(10, ["fake"], paused=True)
+        cluster.points.arm("mid_infer", "bloat", jobs[0])
+        cluster.resume(jobs)
+        cluster.wait(jobs, PATIENCE_SECONDS)
+        cluster.end("fake-group")
+    return [
+        *_typed(cluster, jobs),
+        at_least("told as out_of_memory", _out_of_memory(cluster, jobs[0]), 1),
+        at_least("smaller batch in the next attempt", int(_eased(cluster, jobs[0]) == [BATCH]), 1),
+    ]
+
+
+@contextmanager
+def _small_group() -> Iterator[Path]:
+    """Make a control group with little memory; yield the file that takes its members.
+
+    Raises:
+        UnfitMachineError: this user or machine cannot.
+    """
+    name = f"chaos-{os.getpid()}"
+    for parent, limit in ((CGROUPS / "memory", "memory.limit_in_bytes"), (CGROUPS, "memory.max")):
+        group = parent / name
+        try:
+            group.mkdir()
+            (group / limit).write_text(str(GROUP_BYTES))
+        except OSError:
+            with suppress(OSError):
+                group.rmdir()
+            continue
+        try:
+            yield group / "cgroup.procs"
+        finally:
+            group.rmdir()
+        return
+    message = "no control group of memory can be made here (needs root)"
+    raise UnfitMachineError(message)
+
+
+def _out_of_memory(cluster: Cluster, job: UUID) -> int:
+    """Return how many attempts at the job ran out of memory, and were followed by another."""
+    retried = [event.data for event in cluster.events(job) if event.kind == "run_retried"]
+    return sum(data.get("kind") == "out_of_memory" for data in retried)
+
+
+def _eased(cluster: Cluster, job: UUID) -> list[str]:
+    """Return what was eased in each further attempt, as the job's story tells it."""
+    return [str(event.data["what"]) for event in cluster.events(job) if event.kind == "run_eased"]
 
 
 def _typed(cluster: Cluster, jobs: list) -> list[Figure]:
