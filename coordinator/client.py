@@ -54,6 +54,7 @@ class Client:
         settings: Settings | None = None,
         *,
         work: bool = True,
+        stack: RunningStack | None = None,
         on_status: Callable[[str], None] | None = None,
     ) -> None:
         """Prepare a client.
@@ -62,12 +63,14 @@ class Client:
             settings: the configuration; None reads it from the environment.
             work: start the workers that submitted jobs need, in an embedded stack of this client's
                 own; False leaves the jobs for the next stack that works.
+            stack: one that runs for as long as the client lives; None: one of its own.
             on_status: called with a line of text as an embedded stack starts.
         """
-        self._settings = settings or load_settings()
+        self._settings = settings or (stack.settings if stack else load_settings())
         self._work = work
         self._on_status = on_status
         self._exit = ExitStack()
+        self._given = stack
         self._stack: RunningStack | None = None
         self._database: Database | None = None
 
@@ -78,7 +81,7 @@ class Client:
             ChordscribeError: no server can be reached or started, or the schema is not ours.
         """
         with ExitStack() as opened:
-            self._stack = opened.enter_context(
+            self._stack = self._given or opened.enter_context(
                 running(self._settings, work=False, on_status=self._on_status)
             )
             self._settings = self._stack.settings

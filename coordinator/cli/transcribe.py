@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, TypedDict
 
@@ -14,6 +15,8 @@ from coordinator.cli.terminal import err, out, print_json, status_line
 from schemas.errors import ChordscribeError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from coordinator.client import Client
     from schemas.jobs import JobView
     from schemas.report import Report
@@ -99,9 +102,6 @@ def transcribe(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Transcribe recordings with several engines, merge what they heard, show where they differ."""
-    from coordinator.client import Client  # noqa: PLC0415  # keeps `--help` fast
-
-    console = err()
     sources = files or [_sample()]
     request = Asked(
         engines=engine_names(engines),
@@ -111,7 +111,7 @@ def transcribe(
         join_open=True,
     )
     batch = Batch()
-    with Client(on_status=status_line(console)) as client:
+    with _client(request["engines"], sources) as client:
         for source in sources:
             batch.outcomes.append(_submit(client, source, request))
         try:
@@ -121,6 +121,32 @@ def transcribe(
             raise
     _write_out(batch, output, kind, as_json=as_json)
     raise typer.Exit(batch.exit_code)
+
+
+@contextmanager
+def _client(engines: tuple[str, ...], sources: list[str]) -> Iterator[Client]:
+    """Start the servers and the workers while we still import what we need to use them."""
+    from coordinator.catalogue import choose_engines  # noqa: PLC0415  # keeps `--help` fast
+    from coordinator.local.stack import running  # noqa: PLC0415
+    from schemas.settings import load_settings  # noqa: PLC0415
+
+    settings = load_settings()
+    work = any(Path(source).exists() for source in sources)
+
+    def wanted() -> tuple[str, ...]:
+        with suppress(UsageError):  # `submit` will tell, for each file
+            return choose_engines(settings, engines) if work else ()
+        return ()
+
+    def meanwhile() -> None:
+        import_module("coordinator.client")
+
+    say = status_line(err())
+    with running(settings, engines=wanted, work=work, on_status=say, meanwhile=meanwhile) as stack:
+        from coordinator.client import Client  # noqa: PLC0415
+
+        with Client(stack=stack) as client:
+            yield client
 
 
 def _sample() -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import time
 from typing import TYPE_CHECKING
@@ -31,6 +32,11 @@ if TYPE_CHECKING:
 
 #: Seconds between two looks at whether the last task has ended.
 LOOK_SECONDS = 0.1
+#: Seconds of the processor that a role needs to import what it uses. On a machine of few, roles
+#: that all begin at once hinder each other: the first engine hears nothing until all are ready.
+HEAD_START_SECONDS = 1.0
+#: So many processors are enough for all to begin at once.
+MANY_PROCESSORS = 4
 
 
 class Crew:
@@ -115,12 +121,14 @@ class Crew:
 
     def _start_work(self, commands: RoleCommands, engines: set[str], say: Say) -> None:
         say("starting the workers")
-        for name in sorted(engines):
-            self._work.start(commands.engine(name))
-        self._work.start(commands.aggregation())
+        wait = 0.0 if self._work.names() - {"flower"} else _head_start()
         # Another stack may be at work on a database that is not embedded.
         fresh = self._boot.database_url is None
         self._work.start(commands.coordinator(fresh=fresh), commands.coordinator(fresh=False))
+        for place, name in enumerate(sorted(engines)):
+            again = commands.engine(name)
+            self._work.start(commands.engine(name, wait=wait) if place else again, again)
+        self._work.start(commands.aggregation(wait=wait), commands.aggregation())
 
     def _start_flower(self, commands: RoleCommands, request: FlowerRequest) -> None:
         if self._work.runs("flower"):
@@ -136,6 +144,11 @@ class Crew:
             child = await start()
             self._work.start_over()
             return child
+
+
+def _head_start() -> float:
+    """Return the seconds for which the other workers leave the processor to the first engine's."""
+    return HEAD_START_SECONDS if (os.cpu_count() or 1) < MANY_PROCESSORS else 0.0
 
 
 def _free_port(wanted: int) -> int:

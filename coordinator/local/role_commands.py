@@ -46,13 +46,13 @@ class RoleCommands:
         env = {"CHORDSCRIBE_EMBEDDED": "1"} if fresh else {}
         return self._command("coordinator", "coordinator", env)
 
-    def aggregation(self) -> Command:
-        """Return the aggregation's worker."""
-        return self._command("aggregation", "aggregation")
+    def aggregation(self, *, wait: float = 0.0) -> Command:
+        """Return the aggregation's worker, which begins after `wait` seconds."""
+        return self._command("aggregation", "aggregation", wait=str(wait))
 
-    def engine(self, name: str) -> Command:
-        """Return the worker of an engine."""
-        return self._command("engine", f"engine-{name}", engine=name)
+    def engine(self, name: str, *, wait: float = 0.0) -> Command:
+        """Return the worker of an engine, which begins after `wait` seconds."""
+        return self._command("engine", f"engine-{name}", engine=name, wait=str(wait))
 
     def flower(self, request: FlowerRequest, port: int) -> Command:
         """Return Flower; its password goes by the environment, which `ps` does not show."""

@@ -18,18 +18,19 @@ def celery(app: str, *arguments: str) -> tuple[str, ...]:
 
 
 def worker(app: str, name: str, queue: str) -> tuple[str, ...]:
-    """Return the command line of a worker with one child that consumes `queue`."""
-    return celery(
-        app,
-        *("worker", "-Q", queue, "-n", f"{name}@%h", "-P", "prefork", "-c", "1", "-E"),
-        *("--without-gossip", "--without-mingle", "-l", "INFO"),
-    )
+    """Return the command line of a worker with one child that consumes `queue`.
+
+    `{wait}` stands for the seconds that it waits before it begins.
+    """
+    module = "coordinator.celery_worker"
+    return (sys.executable, "-P", "-m", module, app, name, queue, "{wait}")
 
 
 def role_table() -> dict[str, tuple[str, ...]]:
     """Return the command lines by role.
 
-    `{engine}` stands for an engine's name, `{port}` for Flower's port.
+    `{engine}` stands for an engine's name, `{port}` for Flower's port, `{wait}` for the seconds
+    that a worker leaves the processor to what is needed first.
     """
     return {
         "coordinator": (sys.executable, "-P", "-m", "coordinator.service"),

@@ -61,6 +61,8 @@ class RunningStack:
         self._say = on_status
         self._connection: Connection | None = None
         self._notices: list[str] = []
+        #: Done while the supervisor does what it was asked first.
+        self._meanwhile: Callable[[], None] | None = None
 
     @property
     def embedded(self) -> bool:
@@ -91,6 +93,9 @@ class RunningStack:
         elsewhere = _elsewhere(self._given)
         need = Need(broker, work, tuple(engines), flower, *elsewhere)
         self._connection.send({"need": need.to_wire()})
+        if self._meanwhile is not None:
+            self._meanwhile()
+            self._meanwhile = None
         self._fill_in(self._answer(self._connection))
 
     def poll(self, timeout_seconds: float = 0.0) -> str | None:
@@ -132,12 +137,21 @@ class RunningStack:
 class _Embedded(RunningStack):
     """A stack of which at least one server is embedded."""
 
-    def open(self, paths: StackPaths, boot: Boot, **need: object) -> None:
+    def open(
+        self,
+        paths: StackPaths,
+        boot: Boot,
+        engines: Sequence[str] | Callable[[], Sequence[str]],
+        meanwhile: Callable[[], None] | None,
+        **need: object,
+    ) -> None:
         """Find it or start it, then have it run what is needed."""
+        self._meanwhile = meanwhile
         while True:
             self._connection, self.reused = connect(paths, boot, self._say)
+            names = engines() if callable(engines) else engines
             try:
-                self.need(**need)  # type: ignore[arg-type]  # as `running` was given them
+                self.need(engines=names, **need)  # type: ignore[arg-type]  # as `running` was given
             except (StackEndingError, StackLostError):
                 if not self.reused:
                     said = log_tail(paths.logs, "supervisor", lines=1)
@@ -157,12 +171,13 @@ class _Embedded(RunningStack):
 def running(  # noqa: PLR0913  # by name only; each is a thing that can run, or not
     settings: Settings,
     *,
-    engines: Sequence[str] = (),
+    engines: Sequence[str] | Callable[[], Sequence[str]] = (),
     work: bool = True,
     broker: bool = False,
     flower: FlowerRequest | None = None,
     on_status: Callable[[str], None] | None = None,
     roles: Mapping[str, Sequence[str]] | None = None,
+    meanwhile: Callable[[], None] | None = None,
 ) -> Iterator[RunningStack]:
     """Have the embedded stack of `settings.data_dir` running within the block.
 
@@ -172,12 +187,15 @@ def running(  # noqa: PLR0913  # by name only; each is a thing that can run, or 
 
     Args:
         settings: with the data directory.
-        engines: those whose workers shall run, besides the engines of unfinished runs.
+        engines: those whose workers shall run, besides the engines of unfinished runs; or what
+            finds them out, as the supervisor begins.
         work: whether the coordinator and the workers run; False is enough to read the ledger.
         broker: whether the broker runs even without them.
         flower: how Flower is reached, if it shall run.
         on_status: told, in a few words, what takes time.
         roles: command lines by role; None: those of the installed packages.
+        meanwhile: done once as the servers start, such as imports; not at all where none is
+            embedded.
 
     Raises:
         LocalStackError: something cannot be started; the message says why.
@@ -198,7 +216,7 @@ def running(  # noqa: PLR0913  # by name only; each is a thing that can run, or 
     )
     stack = _Embedded(settings, say)
     try:
-        stack.open(paths, boot, engines=engines, work=work, broker=broker, flower=flower)
+        stack.open(paths, boot, engines, meanwhile, work=work, broker=broker, flower=flower)
         yield stack
     finally:
         stack.close(paths)

@@ -109,6 +109,5 @@ def test_only_the_first_coordinator_of_a_stack_takes_running_work_back(
 
 
 def test_a_worker_consumes_its_engines_queue_alone(tmp_path: Path) -> None:
-    argv = _commands(_settings(tmp_path)).engine("fake").argv
-    assert argv[argv.index("-Q") + 1] == "asr.fake"
-    assert argv[argv.index("-n") + 1] == "fake@%h"
+    argv = _commands(_settings(tmp_path)).engine("fake", wait=0.5).argv
+    assert argv[-4:] == ("engine_workers.app", "fake", "asr.fake", "0.5")
