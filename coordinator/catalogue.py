@@ -37,7 +37,9 @@ def choose_engines(settings: Settings, wanted: Sequence[str]) -> tuple[str, ...]
     known = known_engines(settings)
     asked = tuple(wanted) or settings.default_engines
     if not asked:
-        usable = tuple(s.name for s in known or () if s.problem is None and not s.testing)
+        usable = tuple(
+            s.name for s in known or () if s.problem is None and s.by_default and not s.testing
+        )
         if not usable:
             raise NoEngineError
         return usable

@@ -80,6 +80,7 @@ def _describe(name: str, settings: Settings) -> EngineStatus:
         package=package,
         languages=engine.info.languages,
         devices=engine.info.devices,
+        by_default=engine.info.by_default,
         testing=engine.info.testing,
     )
     try:

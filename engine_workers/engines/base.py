@@ -28,6 +28,8 @@ class EngineInfo:
     install: str | None = None
     #: Options that choose what `load` loads; a change of another option needs no new load.
     load_options: tuple[str, ...] = ("model",)
+    #: Whether it is asked when a request names no engine.
+    by_default: bool = True
     #: Whether it serves tests alone.
     testing: bool = False
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from coordinator.catalogue import choose_engines
 from engine_workers.catalogue import describe, engine_names, find_engine
 from engine_workers.cli import engines as list_engines
 from engine_workers.errors import NotInstalledError
@@ -64,6 +65,17 @@ def test_the_example_of_a_third_party_is_an_engine(install: Install) -> None:
     assert status("shout") == EngineStatus(
         name="shout", installed=True, package="my-shout", languages=("en",), devices=("cpu",)
     )
+
+
+def test_an_engine_that_is_not_for_everybody_is_asked_by_name_alone(install: Install) -> None:
+    code = ENGINE.format(name="{0}").replace('name="{0}"', 'name="{0}"{1}')
+    install("one", "good = one:Good", code.format("good", ""))
+    install("two", "odd = two:Good", code.format("odd", ", by_default=False"))
+    settings = load_settings(_env_file=None)
+    chosen = choose_engines(settings, [])
+    assert "good" in chosen
+    assert not {"odd", "fake", "pocketsphinx"} & set(chosen)
+    assert choose_engines(settings, ["odd"]) == ("odd",)
 
 
 @pytest.mark.parametrize(
