@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from engine_workers.engines.base import Engine, EngineInfo
 from engine_workers.errors import NotInstalledError, RunError
 from engine_workers.options import engine_options
+from engine_workers.store.places import Models
 from schemas.engines import EngineStatus
 from schemas.names import ENGINE_NAME_PATTERN, GROUP_ENGINES
 
@@ -84,7 +85,8 @@ def _describe(name: str, settings: Settings) -> EngineStatus:
         testing=engine.info.testing,
     )
     try:
-        made = engine(engine_options(engine, settings.engines.get(name, {})))
+        configured, models = settings.engines.get(name, {}), Models(settings.models_root)
+        made = engine(engine_options(engine, configured, models=models))
         facts = {"languages": made.languages, "model": made.model}
     except RunError as error:
         return found.model_copy(update={"problem": str(error)})

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from engine_workers.options import engine_options
-
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-    from typing import Any
+    from collections.abc import Iterable
 
     from engine_workers.engines.base import Engine
     from schemas.base import Contract
@@ -22,18 +19,8 @@ def eased(kind: type[Engine], options: Contract, steps: Iterable[Ease]) -> Contr
     return options
 
 
-def what_is_eased(
-    kind: type[Engine],
-    configured: Mapping[str, Any],
-    asked: Mapping[str, Any] | None,
-    steps: Iterable[Ease],
-) -> dict[str, str]:
-    """Return which options the steps change, as `8 → 1` by name; empty: nothing can be eased.
-
-    Raises:
-        UnsupportedError: an option is wrong.
-    """
-    before = engine_options(kind, configured, asked)
+def what_is_eased(kind: type[Engine], before: Contract, steps: Iterable[Ease]) -> dict[str, str]:
+    """Return which options the steps change, as `8 → 1` by name; empty: nothing can be eased."""
     after = eased(kind, before, steps)
     return {
         name: f"{getattr(before, name)} → {value}"

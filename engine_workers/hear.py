@@ -13,7 +13,9 @@ from engine_workers.engines.base import Audio
 from engine_workers.errors import UnsupportedError
 from engine_workers.fetch import fetch
 from engine_workers.media.decode import decode
+from engine_workers.options import engine_options
 from engine_workers.sanitise import Sanitiser
+from engine_workers.store.places import Models
 from schemas.transcript import Transcript
 
 if TYPE_CHECKING:
@@ -44,8 +46,9 @@ def hear(
     heartbeat.check()
     configured = settings.engines.get(lease.engine, {})
     asked = lease.request.options.get(lease.engine)
-    changes = _ease(lease, configured, heartbeat)
-    engine = loaded.get(lease.engine, configured, asked, lease.eases)
+    models = Models(settings.models_root)
+    changes = _ease(lease, configured, models, heartbeat)
+    engine = loaded.get(lease.engine, configured, asked, models, steps=lease.eases)
     _check_language(engine, audio)
     heartbeat.check()
     sanitiser = Sanitiser(audio.seconds)
@@ -61,12 +64,15 @@ def hear(
     )
 
 
-def _ease(lease: Lease, configured: Mapping[str, Any], heartbeat: Heartbeat) -> tuple[str, ...]:
+def _ease(
+    lease: Lease, configured: Mapping[str, Any], models: Models, heartbeat: Heartbeat
+) -> tuple[str, ...]:
     """Say in the job's story what is eased; return it for the transcript too."""
     if not lease.eases:
         return ()
-    asked = lease.request.options.get(lease.engine)
-    changes = what_is_eased(find_engine(lease.engine), configured, asked, lease.eases)
+    kind = find_engine(lease.engine)
+    options = engine_options(kind, configured, lease.request.options.get(lease.engine), models)
+    changes = what_is_eased(kind, options, lease.eases)
     if not changes:
         return ()
     what = ", ".join(f"{name} {change}" for name, change in changes.items())

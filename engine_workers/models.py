@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Hashable, Iterable, Mapping
 
     from engine_workers.engines.base import Engine
+    from engine_workers.store.places import Models
     from schemas.retries import Ease
 
 log = logging.getLogger(__name__)
@@ -33,6 +34,8 @@ class LoadedEngine:
         name: str,
         configured: Mapping[str, Any],
         asked: Mapping[str, Any] | None = None,
+        models: Models | None = None,
+        *,
         steps: Iterable[Ease] = (),
     ) -> Engine:
         """Return the engine with these options, loaded; load it anew only when it must be.
@@ -41,6 +44,7 @@ class LoadedEngine:
             name: the engine's.
             configured: options for all its runs.
             asked: options that override them.
+            models: the models that a request may name; None leaves names as they are.
             steps: what is eased, because memory ran out before.
 
         Raises:
@@ -50,7 +54,7 @@ class LoadedEngine:
         """
         held = self._engine
         kind = type(held) if held is not None and held.info.name == name else find_engine(name)
-        options = eased(kind, engine_options(kind, configured, asked), steps)
+        options = eased(kind, engine_options(kind, configured, asked, models), steps)
         key = (name, *(getattr(options, option, None) for option in kind.info.load_options))
         if held is not None and key == self._key:
             held.options = options

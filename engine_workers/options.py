@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from engine_workers.errors import UnsupportedError
+from engine_workers.store.places import Models
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,15 +17,19 @@ if TYPE_CHECKING:
 
 
 def engine_options(
-    engine: type[Engine], configured: Mapping[str, Any], asked: Mapping[str, Any] | None = None
+    engine: type[Engine],
+    configured: Mapping[str, Any],
+    asked: Mapping[str, Any] | None = None,
+    models: Models | None = None,
 ) -> Contract:
     """Return the engine's options: those `asked` for over those `configured` over its defaults.
 
     Raises:
         UnsupportedError: an option is unknown or its value is wrong; the message names it.
     """
+    placed = (models or Models()).place(engine, configured, asked or {})
     try:
-        return engine.Options.model_validate({**configured, **(asked or {})})
+        return engine.Options.model_validate(placed)
     except ValidationError as error:
         wrong = "; ".join(
             f"{'.'.join(str(part) for part in item['loc']) or 'options'}: {item['msg']}"

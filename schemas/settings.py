@@ -96,6 +96,9 @@ class Settings(BaseSettings):
     data_dir: Path = Field(default_factory=default_data_dir)
     #: Where staged media lie; None: `media` under `data_dir`. Shared by all machines of a cluster.
     media_dir: Path | None = None
+    #: Where models lie that `chordscribe models pull` brought, or that were put there by hand, each
+    #: in a folder; None: `models` under `data_dir`. A request can use these, and no other folder.
+    models_dir: Path | None = None
     #: Options by engine name, `CHORDSCRIBE_ENGINES__FASTER_WHISPER__MODEL=…`.
     engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     #: The engines asked for when a request names none; empty: every one that can run here.
@@ -112,6 +115,11 @@ class Settings(BaseSettings):
     def media_root(self) -> Path:
         """The folder of the staged media."""
         return self.media_dir or self.data_dir / "media"
+
+    @property
+    def models_root(self) -> Path:
+        """The folder of the models."""
+        return self.models_dir or self.data_dir / "models"
 
     def limits_of(self, engine: str) -> LimitSettings:
         """Return an engine's time limits."""

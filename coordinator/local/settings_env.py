@@ -25,6 +25,7 @@ def settings_env(settings: Settings) -> dict[str, str]:
         update={
             "data_dir": settings.data_dir.resolve(),
             "media_dir": settings.media_root.resolve(),
+            "models_dir": settings.models_root.resolve(),
             "worker": settings.worker.model_copy(update={"shutdown_seconds": seconds}),
         }
     ).model_dump(exclude=NOT_PASSED_ON, exclude_none=True)

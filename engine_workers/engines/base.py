@@ -28,6 +28,8 @@ class EngineInfo:
     install: str | None = None
     #: Options that choose what `load` loads; a change of another option needs no new load.
     load_options: tuple[str, ...] = ("model",)
+    #: Options that name a model or its folder: `load` is given the folder's path, or a name.
+    model_options: tuple[str, ...] = ("model",)
     #: Whether it is asked when a request names no engine.
     by_default: bool = True
     #: Whether it serves tests alone.

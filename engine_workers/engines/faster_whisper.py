@@ -78,11 +78,11 @@ class FasterWhisper(Engine):
     @property
     def model(self) -> str:
         """The model's name, or its folder's without the way there."""
-        if self.options.model is None:
+        if self.options.model in {None, BUNDLED_MODEL}:
             _bundled_folder()
             return BUNDLED_MODEL
         folder = _as_folder(self.options.model)
-        return folder.resolve().name if folder else str(self.options.model)
+        return folder.name if folder else str(self.options.model)
 
     def load(self) -> None:
         """Read the model from its folder, or from the hub's cache on this machine.
@@ -142,7 +142,7 @@ class FasterWhisper(Engine):
         self._model = None
 
     def _folder(self) -> Path:
-        if self.options.model is None:
+        if self.options.model in {None, BUNDLED_MODEL}:
             return _bundled_folder()
         return _as_folder(self.options.model) or _cached_folder(self.options.model)
 
@@ -189,10 +189,10 @@ def _as_folder(model: str) -> Path | None:
     """Return the model's folder, or None when `model` is a name.
 
     Raises:
-        ModelMissingError: it looks like a folder and holds no model.
+        ModelMissingError: it is a folder and holds no model.
     """
-    folder = Path(model).expanduser()
-    if folder.is_dir() or folder.is_absolute() or model.startswith((".", "~")):
+    folder = Path(model)
+    if folder.is_absolute():
         for name in MODEL_FILES:
             if not (folder / name).is_file():
                 message = (

@@ -148,8 +148,8 @@ class Moonshine(Engine):
         )
 
     def _folder(self) -> Path:
-        if self.options.model is not None:
-            folder = Path(self.options.model).expanduser()
+        if self.options.model not in {None, BUNDLED_MODEL}:
+            folder = Path(self.options.model)
         else:
             spec = find_spec(PACKAGE)
             origin = spec.origin if spec else None

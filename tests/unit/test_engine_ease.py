@@ -12,6 +12,7 @@ from engine_workers.engines.fake import Fake
 from engine_workers.engines.faster_whisper import FasterWhisper
 from engine_workers.engines.moonshine import Moonshine
 from engine_workers.failures import failure_of
+from engine_workers.options import engine_options
 from schemas.base import Contract
 from schemas.retries import MAX_ATTEMPTS, RETRY_RULES, eases
 from schemas.runs import FailureKind
@@ -90,7 +91,7 @@ def test_each_attempt_after_a_lack_of_memory_eases_more() -> None:
 def test_an_engine_is_eased_as_far_as_it_can_be(
     kind: type[Engine], asked: dict[str, object], steps: tuple[Ease, ...], changes: dict[str, str]
 ) -> None:
-    assert what_is_eased(kind, {}, asked, steps) == changes
+    assert what_is_eased(kind, engine_options(kind, {}, asked), steps) == changes
 
 
 @pytest.mark.parametrize(
