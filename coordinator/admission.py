@@ -30,7 +30,7 @@ def admit(session: Session, limit: int = ADMISSION_BATCH) -> tuple[UUID, ...]:
         .where(Job.state == JobState.QUEUED.value, Job.paused_at.is_(None))
         .order_by(Job.created_at, Job.id)
         .limit(limit)
-        .with_for_update(skip_locked=True)
+        .with_for_update(key_share=True, skip_locked=True)
     )
     admitted = session.scalars(
         update(Job)

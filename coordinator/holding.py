@@ -99,7 +99,7 @@ def _change_all(
 
 def _open_job(session: Session, job_id: UUID) -> Job | None:
     """Return the locked job, or None when it has ended."""
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update={"key_share": True})
     if job is None:
         message = f"there is no job {job_id}"
         raise JobNotFoundError(message)

@@ -136,7 +136,7 @@ def request_cancel(session: Session, job_id: UUID) -> JobView:
     Raises:
         JobNotFoundError: there is none of that id.
     """
-    job = session.get(Job, job_id, with_for_update=True)
+    job = session.get(Job, job_id, with_for_update={"key_share": True})
     if job is None:
         message = f"there is no job {job_id}"
         raise JobNotFoundError(message)

@@ -81,7 +81,7 @@ def publish_next(database: Database, app: Celery) -> bool:
             .where(due.due_at <= func.now(), Job.paused_at.is_(None))
             .order_by(due.due_at, Job.id)
             .limit(1)
-            .with_for_update(of=Job, skip_locked=True)
+            .with_for_update(of=Job, key_share=True, skip_locked=True)
             .scalar_subquery()
         )
         runs = session.execute(

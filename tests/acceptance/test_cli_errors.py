@@ -58,7 +58,7 @@ def test_a_missing_model_costs_only_its_engine(cli: Cli, tone: Path) -> None:
         "--engines",
         "fake,faster_whisper",
         "--option",
-        "faster_whisper.model=/nowhere/at/all",
+        "faster_whisper.model=no-such-model",
         "--json",
     )
     assert done.returncode == 3
