@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
 #: The file of the log; Celery replaces sys.stderr by something that is no file.
 STDERR = 2
-#: Seconds between two signs of life.
-SIGN_SECONDS = 1.0
+#: Seconds between two signs of life at most, and how many have to be missed at least.
+SIGN_SECONDS, MISSED = 1.0, 4
 
 
 class SignsOfLife:
@@ -49,7 +49,7 @@ class SignsOfLife:
         faulthandler.cancel_dump_traceback_later()
 
     def _run(self) -> None:
-        while not self._ended.wait(SIGN_SECONDS):
+        while not self._ended.wait(min(SIGN_SECONDS, self._seconds / MISSED)):
             self._give()
 
     def _give(self) -> None:

@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from rapidfuzz.distance import Levenshtein
 
-from engine_workers.catalogue import describe
+from engine_workers.catalogue import describe, find_engine
+from engine_workers.ease import what_is_eased
 from engine_workers.engines import faster_whisper
 from engine_workers.engines.audio import SAMPLE_RATE
-from engine_workers.engines.base import Audio, Engine
+from engine_workers.engines.base import Audio, Ease, Engine
 from engine_workers.errors import ModelMissingError, UnsupportedError
 from engine_workers.media.decode import decode
 from engine_workers.models import LoadedEngine
@@ -85,6 +86,19 @@ def missed(segments: list[Segment]) -> float:
     text = " ".join(segment.text for segment in segments).lower()
     words = "".join(c if c.isalnum() else " " for c in text).split()
     return Levenshtein.distance(SAID.split(), words) / len(SAID.split())
+
+
+@real_engines
+def test_an_engine_that_is_asked_for_less_memory_still_hears(
+    loaded: LoadedEngine, sample: Audio, name: str
+) -> None:
+    start = Audio(sample.samples[: 15 * SAMPLE_RATE])
+    kind = find_engine(name)
+    assert what_is_eased(kind, {}, {}, tuple(Ease))
+    words = " ".join(segment.text for segment in heard(loaded.get(name, {}, {}, Ease), start))
+    assert "best of times" in words.lower()
+    plain = loaded.get(name, {})
+    assert plain.options == kind.Options()
 
 
 @real_engines

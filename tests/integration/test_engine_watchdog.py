@@ -11,9 +11,11 @@ from sqlalchemy import func
 from engine_workers.claim import Lease, claim
 from engine_workers.handback import give_back
 from engine_workers.heartbeat import Heartbeat
+from engine_workers.lost import note_loss
 from engine_workers.watchdog import Watchdog
 from schemas.audio import AudioRef
 from schemas.names import CHANNEL_WORK
+from schemas.runs import Failure, FailureKind, RunMessage
 from schemas.settings import LimitSettings
 from tests.integration.engine_rows import PATIENCE_SECONDS, add_run, change_job, events, row
 
@@ -83,6 +85,30 @@ def test_a_worker_that_shuts_down_gives_its_runs_back_unblamed(
     assert (run.state, run.owner, run.attempt, run.forgiven) == ("queued", None, 1, 1)
     assert run.due_at is not None
     assert "run_handed_back" in events(database, lease.job_id)
+
+
+LOST = Failure(kind=FailureKind.WORKER_LOST, message="its process died")
+
+
+def test_a_dead_child_gives_its_run_up_at_once(database: Database, lease: Lease) -> None:
+    message = RunMessage(run_id=lease.run_id, job_id=lease.job_id)
+    assert not note_loss(database, message, "fake@elsewhere", LOST)
+    assert row(database, lease.run_id).state == "running"
+    assert note_loss(database, message, "fake@here", LOST)
+    run = row(database, lease.run_id)
+    assert (run.state, run.owner, run.attempt, run.forgiven) == ("queued", None, 1, 0)
+    assert not note_loss(database, message, "fake@here", LOST)
+    assert events(database, lease.job_id) == ["run_started", "run_retried"]
+
+
+def test_a_child_that_died_while_its_job_was_cancelled_was_cancelled(
+    database: Database, lease: Lease
+) -> None:
+    change_job(database, lease.job_id, cancel_requested_at=func.now())
+    message = RunMessage(run_id=lease.run_id, job_id=lease.job_id)
+    assert note_loss(database, message, "fake@here", LOST)
+    run = row(database, lease.run_id)
+    assert (run.state, run.failure) == ("cancelled", None)
 
 
 def test_a_cancelled_run_is_not_given_back_but_ended(database: Database, lease: Lease) -> None:

@@ -34,6 +34,10 @@ def kill_worker(lab: Lab) -> list[Figure]:
 
 
 def _kill_at_each_point(cluster: Cluster, action: str) -> list[Figure]:
+    warm = cluster.submit(len(cluster.roles))
+    cluster.wait(warm, PATIENCE_SECONDS)
+    # A process may open one connection more than it has needed so far.
+    connections = invariants.count_connections(cluster) + len(cluster.roles)
     audio = cluster.recording(seconds=1.0)
     jobs = cluster.submit(len(RUN_POINTS), audio=audio, paused=True, seconds_per_segment=0.25)
     for point, job in zip(RUN_POINTS, jobs, strict=True):
@@ -49,7 +53,7 @@ def _kill_at_each_point(cluster: Cluster, action: str) -> list[Figure]:
         killed[str(job)].point: _ended_at(cluster, job) - killed[str(job)].at for job in jobs
     }
     attempts = [run.attempt for job in jobs for run in cluster.view(job).runs]
-    invariants.check(cluster, jobs)
+    invariants.check(cluster, jobs, connections)
     slowest = max(rescues, key=lambda point: rescues[point])
     return [
         at_most(f"slowest rescue ({slowest})", rescues[slowest], RESCUE_SECONDS, "s"),
