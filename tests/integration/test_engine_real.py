@@ -94,8 +94,8 @@ def test_an_engine_that_is_asked_for_less_memory_still_hears(
 ) -> None:
     start = Audio(sample.samples[: 15 * SAMPLE_RATE])
     kind = find_engine(name)
-    assert what_is_eased(kind, {}, {}, tuple(Ease))
-    words = " ".join(segment.text for segment in heard(loaded.get(name, {}, {}, Ease), start))
+    assert what_is_eased(kind, kind.Options(), tuple(Ease))
+    words = " ".join(segment.text for segment in heard(loaded.get(name, {}, steps=Ease), start))
     assert "best of times" in words.lower()
     plain = loaded.get(name, {})
     assert plain.options == kind.Options()
