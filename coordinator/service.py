@@ -29,7 +29,7 @@ from coordinator.publish import (
 )
 from coordinator.recover import reopen_interrupted
 from coordinator.tidy import Tidier
-from schemas.database import Database, record_event
+from schemas.database import Database, record_events
 from schemas.errors import ChordscribeError, LedgerError
 from schemas.logs import set_up_logs
 from schemas.names import CHANNEL_WORK
@@ -145,11 +145,12 @@ class Service:
             # A queue that is not empty may still hold the callback: it gets much longer.
             patience = silent * LONG_WAIT if aggregations_waiting(self._app) else silent
             stuck = sweep.jobs_to_end(session, patience)
-            for job_id in stuck:
-                publish_aggregation(self._app, job_id)
-                record_event(session, job_id, "aggregation_republished")
+            record_events(session, stuck, "aggregation_republished")
             rescued["aggregations"] = len(stuck)
             rescued["tidied"] = self._tidier.tidy(session, silent)
+        # Written down first: who then compares the runs has to know that others were asked before.
+        for job_id in stuck:
+            publish_aggregation(self._app, job_id)
         if any(rescued.values()):
             log.warning("swept", **rescued)
 

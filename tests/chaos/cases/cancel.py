@@ -72,15 +72,17 @@ def _amid(cluster: Cluster, workers: int, rounds: int, action: str) -> list[UUID
 
 def _waiting(cluster: Cluster, workers: int, count: int) -> list[UUID]:
     """Cancel jobs whose messages wait in the broker behind others."""
-    before = cluster.submit(workers, ["fake"], paused=True, delay_seconds=2.0)
+    before = cluster.submit(workers, ["fake"], paused=True)
     for job in before:
-        cluster.points.arm("mid_infer", "pass", job)
+        cluster.points.arm("mid_infer", "wait", job)
     cluster.resume(before)
-    for _ in before:
-        cluster.points.heard(PATIENCE_SECONDS)
+    held = [cluster.points.heard(PATIENCE_SECONDS) for _ in before]
     jobs = cluster.submit(count, ["fake"])
     _cancel(cluster, jobs)
-    cluster.wait([*before, *jobs], PATIENCE_SECONDS)
+    cluster.wait(jobs, PATIENCE_SECONDS)
+    for reached in held:
+        cluster.points.release(reached.pid)
+    cluster.wait(before, PATIENCE_SECONDS)
     return jobs
 
 
