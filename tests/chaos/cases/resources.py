@@ -104,7 +104,7 @@ def _hungry(cluster: Cluster, enough: str | None) -> list[UUID]:
     return cluster.submit(1, ["fake"], fail="out_of_memory", device="pretended", enough=enough)
 
 
-@case("memory-kill", "The system kills the engine's child for its memory")
+@case("memory-kill", "The system kills the engine's child for its memory", quick=False)
 def memory_kill(lab: Lab) -> list[Figure]:
     """Put a worker into a control group whose memory is small; let an engine outgrow it, once."""
     cluster = lab.shared()
