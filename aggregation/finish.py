@@ -43,7 +43,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
     Raises:
         LedgerError: the database does not answer; nothing was changed.
     """
-    with database.transaction() as session:
+    with database.reading() as session:
         found = store.load_job(session, job_id)
         if found is None:
             return Ending.UNKNOWN_JOB

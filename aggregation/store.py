@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from functools import cache
+from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import exists, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import CTE, Integer, Select, bindparam, exists, func, select, update
+from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.orm import Session, joinedload, undefer
 
 from aggregation.errors import CorruptTranscriptError
-from schemas.database import record_event
+from schemas.database import telling
 from schemas.jobs import JobState
 from schemas.report import Report
 from schemas.runs import Failure
@@ -83,24 +85,41 @@ def end_job(
     Returns:
         Whether this call ended it.
     """
-    ended = session.scalar(
+    values = {
+        "job": job_id,
+        "degraded_": bool(report and report.missing),
+        "why": failure.model_dump(mode="json") if failure else None,
+        "version_": report.version if report else None,
+        "report": report.model_dump(mode="json") if report else None,
+        "data": dict(figures),
+    }
+    ended = session.connection().execute(_ending(state, with_report=report is not None), values)
+    return ended.one_or_none() is not None
+
+
+@cache
+def _ending(state: JobState, *, with_report: bool) -> Select[Any]:
+    """Return the one statement that ends a job that has not ended, with its report and event."""
+    change = (
         update(Job)
-        .where(Job.id == job_id, Job.state.not_in(ENDED))
+        .where(Job.id == bindparam("job"), Job.state.not_in(ENDED))
         .values(
             state=state.value,
-            degraded=bool(report and report.missing),
-            failure=failure.model_dump(mode="json") if failure else None,
+            degraded=bindparam("degraded_"),
+            failure=bindparam("why"),
             finished_at=func.now(),
         )
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
+        .returning(Job.id.label("job_id"))
     )
-    if ended is None:
-        return False
-    if report is not None:
-        stored = insert(StoredReport).values(
-            job_id=job_id, version=report.version, body=report.model_dump(mode="json")
-        )
-        session.execute(stored.on_conflict_do_nothing(index_elements=["job_id"]))
-    record_event(session, job_id, f"job_{state.value}", **figures)
-    return True
+    also = (_report,) if with_report else ()
+    return telling(change, f"job_{state.value}", also=also)
+
+
+def _report(ended: CTE) -> Insert:
+    version = bindparam("version_", type_=Integer)
+    body = bindparam("report", type_=JSONB)
+    return (
+        insert(StoredReport)
+        .from_select(["job_id", "version", "body"], select(ended.c.job_id, version, body))
+        .on_conflict_do_nothing(index_elements=["job_id"])
+    )

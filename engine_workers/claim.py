@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, func, or_, select, update
+from sqlalchemy import Float, and_, bindparam, func, or_, select, update
 
 from engine_workers.errors import NotClaimableError
 from schemas.audio import AudioRef
-from schemas.database import record_event
+from schemas.database import record_event, telling
 from schemas.jobs import JobRequest, JobState
 from schemas.retries import MAX_ATTEMPTS, Ease, eases
 from schemas.runs import Failure, FailureKind, RunMessage, RunOutcome, RunState
@@ -62,64 +62,43 @@ def claim(
         NotClaimableError: a live lease is another's, or the run is not to be worked on now.
         LedgerError: the database does not answer; nothing was changed.
     """
+    asked = {
+        "run": message.run_id,
+        "job": message.job_id,
+        "by": owner,
+        "lease_seconds": lease_seconds,
+    }
+    story = {"run": str(message.run_id), "worker": owner}
+    with database.statements() as connection:
+        taken = connection.execute(_TAKE_FIRST, {**asked, "data": story}).one_or_none()
+    if taken is not None:
+        return _lease(message, owner, lease_seconds, taken, ())
     with database.transaction() as session:
-        taken = _take(session, message, owner, lease_seconds)
+        taken = session.connection().execute(_TAKE, asked).one_or_none()
         if taken is None:
             return _decline(session, message)
-        engine, attempt, counted, request, audio = taken
-        lease = Lease(
-            message.run_id,
-            message.job_id,
-            engine,
-            attempt,
-            counted,
-            owner,
-            lease_seconds,
-            JobRequest.model_validate(request),
-            AudioRef.model_validate(audio),
-            # The first attempt, which is nearly every one, asks nothing more.
-            eases(_out_of_memory(session, message)) if attempt > 1 else (),
-        )
-        told = {"eased": ", ".join(lease.eases)} if lease.eases else {}
+        eased = eases(_out_of_memory(session, message))
+        lease = _lease(message, owner, lease_seconds, taken, eased)
+        told = {"eased": ", ".join(eased)} if eased else {}
         tell(session, lease, "run_started", worker=owner, **told)
         return lease
 
 
-def _take(
-    session: Session, message: RunMessage, owner: str, lease_seconds: float
-) -> Row[str, int, int, dict[str, Any], dict[str, Any]] | None:
-    """Claim the run by one statement; return nothing when it is not to be had."""
-    return session.execute(
-        update(EngineRun)
-        .where(
-            EngineRun.id == message.run_id,
-            EngineRun.job_id == message.job_id,
-            Job.id == EngineRun.job_id,
-            _free(),
-            EngineRun.attempt - EngineRun.forgiven < MAX_ATTEMPTS,
-            Job.state == JobState.RUNNING.value,
-            Job.cancel_requested_at.is_(None),
-            Job.paused_at.is_(None),
-        )
-        .values(
-            state=RUNNING,
-            owner=owner,
-            attempt=EngineRun.attempt + 1,
-            lease_expires_at=after(lease_seconds),
-            due_at=None,
-            progress_seconds=0.0,
-            started_at=func.now(),
-            failure=None,
-        )
-        .returning(
-            EngineRun.engine,
-            EngineRun.attempt,
-            EngineRun.attempt - EngineRun.forgiven,
-            Job.request,
-            Job.audio,
-        )
-        .execution_options(synchronize_session=False)
-    ).one_or_none()
+def _lease(
+    message: RunMessage, owner: str, seconds: float, taken: Row[Any], eased: tuple[Ease, ...]
+) -> Lease:
+    return Lease(
+        message.run_id,
+        message.job_id,
+        taken.engine,
+        taken.attempt,
+        taken.counted,
+        owner,
+        seconds,
+        JobRequest.model_validate(taken.request),
+        AudioRef.model_validate(taken.audio),
+        eased,
+    )
 
 
 def _out_of_memory(session: Session, message: RunMessage) -> int:
@@ -133,7 +112,7 @@ def _out_of_memory(session: Session, message: RunMessage) -> int:
     return session.scalar(counted) or 0
 
 
-def after(seconds: float) -> ColumnElement[datetime]:
+def after(seconds: float | ColumnElement[float]) -> ColumnElement[datetime]:
     """Return the moment `seconds` from now, by the database's clock."""
     return func.now() + func.make_interval(0, 0, 0, 0, 0, 0, seconds)
 
@@ -196,3 +175,41 @@ def _end(session: Session, run: EngineRun, state: RunState, failure: Failure | N
         **data,
     )
     return RunOutcome(run_id=run.id, state=state)
+
+
+#: Claims a run that is to be had; gives nothing back for any other.
+_TAKE = (
+    update(EngineRun)
+    .where(
+        EngineRun.id == bindparam("run"),
+        EngineRun.job_id == bindparam("job"),
+        Job.id == EngineRun.job_id,
+        _free(),
+        EngineRun.attempt - EngineRun.forgiven < MAX_ATTEMPTS,
+        Job.state == JobState.RUNNING.value,
+        Job.cancel_requested_at.is_(None),
+        Job.paused_at.is_(None),
+    )
+    .values(
+        state=RUNNING,
+        owner=bindparam("by"),
+        attempt=EngineRun.attempt + 1,
+        lease_expires_at=after(bindparam("lease_seconds", type_=Float)),
+        due_at=None,
+        progress_seconds=0.0,
+        started_at=func.now(),
+        failure=None,
+    )
+    .returning(
+        EngineRun.job_id,
+        EngineRun.engine,
+        EngineRun.attempt,
+        (EngineRun.attempt - EngineRun.forgiven).label("counted"),
+        Job.request,
+        Job.audio,
+    )
+)
+#: Claims one that nobody has tried, which is nearly every one, and tells it, in one statement.
+_TAKE_FIRST = telling(
+    _TAKE.where(EngineRun.attempt == 0), "run_started", told=("engine", "attempt")
+)

@@ -2,14 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import select as sockets
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import Engine, Text, cast, create_engine, func, insert, make_url, select
-from sqlalchemy.exc import ArgumentError, InterfaceError, OperationalError
+from sqlalchemy import (
+    Connection,
+    Engine,
+    Select,
+    Text,
+    Update,
+    bindparam,
+    cast,
+    create_engine,
+    event,
+    func,
+    insert,
+    literal,
+    make_url,
+    select,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
 from schemas.errors import ConfigurationError, LedgerError, SchemaVersionError
@@ -19,6 +37,8 @@ from schemas.tables import SCHEMA_REVISION, StoredEvent
 
 #: Seconds to wait for the server to take a connection.
 CONNECT_TIMEOUT_SECONDS = 10
+#: Seconds that a connection may lie idle before it is asked whether it still lives.
+IDLE_SECONDS = 5.0
 
 
 def database_url(settings: Settings) -> str:
@@ -52,10 +72,14 @@ class Database:
         self._engine: Engine = create_engine(
             database_url(settings),
             pool_size=pool_size,
-            pool_pre_ping=True,
             connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
         )
+        event.listen(self._engine, "checkout", _check_alive)
+        event.listen(self._engine, "checkin", _note_time)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        # Begin and commit are two more journeys to the server, which one statement does not need.
+        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._readers = sessionmaker(self._single, expire_on_commit=False)
 
     @contextmanager
     def transaction(self) -> Iterator[Session]:
@@ -64,12 +88,28 @@ class Database:
         Raises:
             LedgerError: the server cannot be reached or went away.
         """
-        try:
-            with self._sessions.begin() as session:
-                yield session
-        except (OperationalError, InterfaceError) as error:
-            message = f"the database does not answer: {_first_line(error.orig)}"
-            raise LedgerError(message) from error
+        with _told_as_ledger_error(), self._sessions.begin() as session:
+            yield session
+
+    @contextmanager
+    def reading(self) -> Iterator[Session]:
+        """Open a session for questions alone; each sees what is committed when it is asked.
+
+        Raises:
+            LedgerError: the server cannot be reached or went away.
+        """
+        with _told_as_ledger_error(), self._readers() as session:
+            yield session
+
+    @contextmanager
+    def statements(self) -> Iterator[Connection]:
+        """Open a connection on which every statement is a transaction of its own.
+
+        Raises:
+            LedgerError: the server cannot be reached or went away.
+        """
+        with _told_as_ledger_error(), self._single.connect() as connection:
+            yield connection
 
     @contextmanager
     def listen(self, *channels: str) -> Iterator[psycopg.Connection[Any]]:
@@ -145,12 +185,72 @@ def record_events(session: Session, job_ids: Iterable[UUID], kind: str) -> None:
         _append(session, rows, CHANNEL_JOBS)
 
 
+def telling(
+    change: Update, kind: str, *channels: str, told: Sequence[str] = (), also: Sequence[Any] = ()
+) -> Select[Any]:
+    """Return one statement that makes a change, appends an event, wakes the listeners.
+
+    It gives back what `change` returns, and nothing, without an event, when it changed nothing.
+    Its parameter `data` is what the event tells.
+
+    Args:
+        change: the change of one row, which returns at least `job_id`.
+        kind: the event's kind.
+        channels: where the listeners are; the watchers of jobs, when none is named.
+        told: more of what `change` returns that the event tells.
+        also: makes more common table expressions, each from what `change` returns.
+    """
+    changed = change.cte("changed")
+    pairs = [part for name in told for part in (literal(name), changed.c[name])]
+    data = bindparam("data", type_=JSONB).concat(func.jsonb_build_object(*pairs, type_=JSONB))
+    story = insert(StoredEvent).from_select(
+        ["job_id", "kind", "data"], select(changed.c.job_id, literal(kind), data)
+    )
+    job = cast(changed.c.job_id, Text)
+    woken = [func.pg_notify(name, job).label(name) for name in channels or (CHANNEL_JOBS,)]
+    more = [make(changed).cte(f"more_{place}") for place, make in enumerate(also)]
+    return select(*changed.c, *woken).add_cte(story.cte("story"), *more)
+
+
 def _append(session: Session, rows: list[dict[str, object]], *channels: str) -> None:
     """Insert events and notify about each in one statement."""
     job = cast(StoredEvent.job_id, Text)
     told = [func.pg_notify(channel, job).label(channel) for channel in channels]
     # The rows as parameters: rows within the statement would have it compiled each time.
     session.execute(insert(StoredEvent).returning(*told), rows)
+
+
+@contextmanager
+def _told_as_ledger_error() -> Iterator[None]:
+    try:
+        yield
+    except (OperationalError, InterfaceError) as error:
+        message = f"the database does not answer: {_first_line(error.orig)}"
+        raise LedgerError(message) from error
+
+
+def _note_time(_connection: object, record: Any) -> None:  # noqa: ANN401  # SQLAlchemy's record
+    record.info["idle_since"] = time.monotonic()
+
+
+def _check_alive(connection: psycopg.Connection[Any], record: Any, _proxy: object) -> None:  # noqa: ANN401
+    """Have the pool connect anew when a server that restarted has closed the connection.
+
+    That can be seen without a journey to the server: its farewell lies in the socket. Only what
+    was idle for long is asked, as a cable may have been cut without a farewell.
+    """
+    since = record.info.get("idle_since")
+    if since is None:
+        return  # just opened
+    try:
+        poll = sockets.poll()
+        poll.register(connection.fileno(), sockets.POLLIN)
+        if not poll.poll(0) and time.monotonic() - since < IDLE_SECONDS:
+            return
+        connection.execute("")
+        connection.rollback()
+    except psycopg.Error as error:
+        raise InvalidatePoolError from error
 
 
 def _first_line(error: object) -> str:

@@ -21,15 +21,15 @@ BUCKETS = 1 << 16
 
 def semantic_similarities(texts: list[list[str]]) -> list[list[float]]:
     """Return the similarity, 0 to 1, of every text with every other."""
-    counts = np.zeros((len(texts), BUCKETS))
-    containing = np.zeros(BUCKETS)
-    windows = 0
-    for row, norms in enumerate(texts):
-        buckets, window = _ngrams(norms)
-        counts[row] = np.bincount(buckets, minlength=BUCKETS)
-        distinct = np.unique(window * BUCKETS + buckets)
-        containing += np.bincount(distinct % BUCKETS, minlength=BUCKETS)
-        windows += -(-len(norms) // WINDOW_WORDS)
+    found = [_ngrams(norms) for norms in texts]
+    columns, size = _columns([buckets for buckets, _ in found])
+    counts = np.zeros((len(texts), size))
+    containing = np.zeros(size)
+    for row, (column, (_, window)) in enumerate(zip(columns, found, strict=True)):
+        counts[row] = np.bincount(column, minlength=size)
+        distinct = np.unique(window * size + column)
+        containing += np.bincount(distinct % size, minlength=size)
+    windows = sum(-(-len(norms) // WINDOW_WORDS) for norms in texts)
     weight = np.log((1 + windows) / (1 + containing)) + 1
     vectors: FloatArray = np.log1p(counts) * weight
     length = np.linalg.norm(vectors, axis=1)
@@ -37,6 +37,16 @@ def semantic_similarities(texts: list[list[str]]) -> list[list[float]]:
     same_empty = (length[:, None] == 0) & (length[None, :] == 0)
     result: list[list[float]] = np.clip(np.where(same_empty, 1.0, cosine), 0.0, 1.0).tolist()
     return result
+
+
+def _columns(buckets: list[IntArray]) -> tuple[list[IntArray], int]:
+    """Number the buckets that occur, where they are few: empty ones cost time, and add nothing."""
+    everything = np.concatenate(buckets)
+    if len(everything) >= BUCKETS:
+        return buckets, BUCKETS
+    used, column = np.unique(everything, return_inverse=True)
+    ends = np.cumsum([len(part) for part in buckets])[:-1]
+    return np.split(column, ends), max(len(used), 1)
 
 
 def _ngrams(norms: list[str]) -> tuple[IntArray, IntArray]:
