@@ -102,7 +102,7 @@ def _ending(state: JobState, *, with_report: bool) -> Select[Any]:
     """Return the one statement that ends a job that has not ended, with its report and event."""
     change = (
         update(Job)
-        .where(Job.id == bindparam("job"), Job.state.not_in(ENDED))
+        .where(Job.id == bindparam("job"), *(Job.state != ended for ended in ENDED))
         .values(
             state=state.value,
             degraded=bindparam("degraded_"),

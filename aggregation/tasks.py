@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -74,3 +75,4 @@ def _database() -> Database:
 def _after_fork(**_: object) -> None:
     """Open new connections in a forked child: the parent's do not survive a fork."""
     _database.cache_clear()
+    gc.freeze()  # what was imported stays: to look for garbage among it costs time and memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import cache
 from typing import Any
@@ -75,3 +76,4 @@ def _worker() -> Worker:
 def forget_the_parent(**_: object) -> None:
     """Open new connections in a forked child: the parent's do not survive a fork."""
     _worker.cache_clear()
+    gc.freeze()  # what was imported stays: to look for garbage among it costs time and memory
