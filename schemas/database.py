@@ -69,16 +69,12 @@ class Database:
 
     def __init__(self, settings: Settings, *, pool_size: int = 2) -> None:
         """Prepare the pool; the first use connects."""
-        self._engine: Engine = create_engine(
-            database_url(settings),
-            pool_size=pool_size,
-            connect_args={"connect_timeout": CONNECT_TIMEOUT_SECONDS},
-        )
-        event.listen(self._engine, "checkout", _check_alive)
-        event.listen(self._engine, "checkin", _note_time)
+        url = database_url(settings)
+        self._engine = _engine(url, pool_size=pool_size)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
         # Begin and commit are two more journeys to the server, which one statement does not need.
-        self._single = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        # A pool of their own, as to switch a connection there and back costs time as well.
+        self._single = _engine(url, pool_size=pool_size, isolation_level="AUTOCOMMIT")
         self._readers = sessionmaker(self._single, expire_on_commit=False)
 
     @contextmanager
@@ -159,8 +155,9 @@ class Database:
         raise SchemaVersionError(message)
 
     def dispose(self) -> None:
-        """Close the pool's connections."""
+        """Close the pools' connections."""
         self._engine.dispose()
+        self._single.dispose()
 
 
 def notify(session: Session, channel: str, job_id: UUID) -> None:
@@ -218,6 +215,14 @@ def _append(session: Session, rows: list[dict[str, object]], *channels: str) -> 
     told = [func.pg_notify(channel, job).label(channel) for channel in channels]
     # The rows as parameters: rows within the statement would have it compiled each time.
     session.execute(insert(StoredEvent).returning(*told), rows)
+
+
+def _engine(url: str, **options: Any) -> Engine:  # noqa: ANN401  # as SQLAlchemy takes them
+    limits = {"connect_timeout": CONNECT_TIMEOUT_SECONDS}
+    made = create_engine(url, connect_args=limits, **options)
+    event.listen(made, "checkout", _check_alive)
+    event.listen(made, "checkin", _note_time)
+    return made
 
 
 @contextmanager

@@ -156,10 +156,11 @@ def _role(line: list[str], process: psutil.Process) -> str:
     for mark in ("supervisor", "valkey", "coordinator.service"):
         if mark in text:
             return mark.removesuffix(".service")
-    if "-Q" in line:
+    if "coordinator.celery_worker" in line:
         parent = process.parent()
         child = parent is not None and parent.cmdline() == line
-        return f"{line[line.index('-Q') + 1]} {'child' if child else 'worker'}"
+        queue = line[line.index("coordinator.celery_worker") + 3]
+        return f"{queue} {'child' if child else 'worker'}"
     return "postgres" if "postgres" in text else "client"
 
 

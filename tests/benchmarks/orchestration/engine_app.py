@@ -11,14 +11,12 @@ import engine_workers.hear
 from engine_workers.app import app
 from engine_workers.media.decode import Decoded
 from schemas.audio import MediaInfo
+from tests.benchmarks.orchestration import NO_WORK
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 __all__ = ["app"]
-
-#: Set it to leave the decoding out.
-NO_DECODING = "BENCH_NO_DECODING"
 
 
 @app.task(name="bench.header", ignore_result=True)
@@ -32,5 +30,5 @@ def _silence(_path: Path, _max_seconds: float) -> Decoded:
     return Decoded(np.zeros(3200, np.float32), info, ())
 
 
-if os.environ.get(NO_DECODING):
+if os.environ.get(NO_WORK):
     engine_workers.hear.decode = _silence  # type: ignore[assignment]  # parameters' names
