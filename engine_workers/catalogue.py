@@ -48,8 +48,8 @@ def find_engine(name: str) -> type[Engine]:
     engine = _import(offers[0])
     missing = [module for module in engine.info.requires if not _is_installed(module)]
     if missing:
-        install = engine.info.install or " ".join(missing)
-        message = f"{', '.join(missing)} is missing: pip install '{install}'"
+        install = " ".join(f"'{it}'" for it in (engine.info.install or " ".join(missing)).split())
+        message = f"{', '.join(missing)} is missing: pip install {install}"
         raise NotInstalledError(message)
     return engine
 

@@ -9,6 +9,9 @@ OWNERLESS_SECONDS=5
 #: Lines of the log that an error shows.
 TAIL_LINES=15
 
+#: The version that FunASR was tested with; it is in no lock, since its build depends on the machine.
+TORCH='torch==2.13.0'
+
 remedy='set CHORDSCRIBE_VENV to a folder of your own'
 log=$venv/setup.log
 lock=$venv/setup.lock
@@ -178,6 +181,38 @@ install() {
     say 'uv could not install the packages; trying pip …'
   fi
   install_by_pip "$1"
+}
+
+# Install torch unless it is there: the plain build, which brings CUDA, where there is an NVIDIA
+# driver, else a CPU build. Only uv knows where those are; pip takes what its index has.
+install_torch() {
+  if logged "$py" -c 'import torch'; then return; fi
+  if [ -e /proc/driver/nvidia/version ]; then backend=auto; else backend=cpu; fi
+  for uv in uv "$venv/bin/uv"; do
+    if "$uv" --version >/dev/null 2>&1 &&
+      logged "$uv" pip install --python "$py" --torch-backend="$backend" "$TORCH"; then
+      return 0
+    fi
+  done
+  logged "$py" -m pip install --disable-pip-version-check --no-input "$TORCH"
+}
+
+# Install the extras $@ into an environment that is ready.
+add_extras() {
+  take_lock
+  ready demo || die "$shown has just changed: call again"
+  if uv --version >/dev/null 2>&1; then installer=uv; else installer=pip; fi
+  extras=$level
+  for extra in "$@"; do
+    case $extra in *[!a-z-]* | '') die "'$extra' is no extra of pyproject.toml" ;; esac
+    extras=$extras,$extra
+  done
+  say "adding $* to $shown ($installer) …"
+  : >"$log"
+  case ,$extras, in *,funasr,*) install_torch || fail 'torch could not be installed' ;; esac
+  problem=
+  install "$extras" || fail "${problem:-the packages could not be installed}"
+  free_lock
 }
 
 # Make the environment serve level $1, or end with a reason.

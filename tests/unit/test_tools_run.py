@@ -162,6 +162,19 @@ def test_two_first_calls_make_one_environment(checkout: Checkout) -> None:
     assert sum("setting up .venv (" in call.stderr for call in calls) == 1
 
 
+def test_more_engines_are_added_to_the_environment(checkout: Checkout) -> None:
+    assert checkout.run("add").returncode == 1
+    checkout.run("--help")
+    done = checkout.run("add", "extra")
+    assert done.returncode == 0, done.stderr
+    assert "adding extra" in done.stderr
+    log = (checkout.venv / "setup.log").read_text(encoding="utf-8")
+    assert "torch" not in log, "it is for FunASR alone"
+    refused = checkout.run("add", "no extra;")
+    assert refused.returncode == 1
+    assert "is no extra" in refused.stderr
+
+
 def test_the_lock_of_a_killed_call_does_not_stop_the_next(checkout: Checkout) -> None:
     lock = checkout.venv / "setup.lock"
     lock.mkdir(parents=True)
