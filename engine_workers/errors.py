@@ -43,6 +43,16 @@ class ModelMissingError(RunError):
     kind = FailureKind.MODEL_MISSING
 
 
+class ModelAlteredError(ModelMissingError):
+    """A file of the model is missing, or is not what it was when it came."""
+
+
+class ModelStoreError(RunError):
+    """The models directory, or a hub, does not do what was asked."""
+
+    kind = FailureKind.MODEL_MISSING
+
+
 class EngineOutputError(RunError):
     """The engine gave something that is no transcript."""
 

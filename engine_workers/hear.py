@@ -46,7 +46,7 @@ def hear(
     heartbeat.check()
     configured = settings.engines.get(lease.engine, {})
     asked = lease.request.options.get(lease.engine)
-    models = Models(settings.models_root)
+    models = Models(settings.models_root, settings.worker.pull_models)
     changes = _ease(lease, configured, models, heartbeat)
     engine = loaded.get(lease.engine, configured, asked, models, steps=lease.eases)
     _check_language(engine, audio)

@@ -60,6 +60,8 @@ class LoadedEngine:
             held.options = options
             return held
         self.drop()
+        if models is not None:
+            models.verify(kind, options)
         engine = kind(options)
         with redirect_stdout(sys.stderr):
             engine.load()

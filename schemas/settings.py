@@ -62,6 +62,9 @@ class WorkerSettings(_Section):
     #: Seconds that an engine has to end in after it was told to stop, by a cancellation or by its
     #: time limit; then its process is killed.
     kill_grace_seconds: Annotated[float, Field(ge=0)] = 10.0
+    #: Whether a worker pulls a model that is configured as `OWNER/NAME` from Hugging Face when it
+    #: is not here, while a job waits; else the job's run says which command brings it.
+    pull_models: bool = False
     #: The longest recording that is decoded, in seconds.
     max_audio_seconds: Annotated[float, Field(gt=0)] = 12 * 3600.0
 

@@ -155,7 +155,7 @@ class FasterWhisper(Engine):
 
     @classmethod
     def ease(cls, options: FasterWhisperOptions, step: Ease) -> FasterWhisperOptions:
-        """Hear one window and follow one text at a time, then leave the graphics card for small numbers."""
+        """Hear one window, follow one text; then leave the graphics card for small numbers."""
         if step is Ease.SMALLER_BATCH:
             return options.model_copy(update={"beam_size": 1, "batch_size": 1})
         if options.device == "cuda" or (options.device == "auto" and _has_cuda()):

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from engine_workers.errors import UnsupportedError
+from engine_workers.store.shelf import check_folder, pull
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from engine_workers.engines.base import Engine
+    from schemas.base import Contract
 
 #: What no model's name begins with, but a path may.
 PATH_MARKS = ("/", "~", ".")
@@ -24,6 +26,8 @@ class Models:
 
     #: The directory; None: there is none, so requests can only use names.
     root: Path | None = None
+    #: Whether a model that is configured as `OWNER/NAME` is pulled when it is not there.
+    pulls: bool = False
 
     def place(
         self, engine: type[Engine], configured: Mapping[str, Any], asked: Mapping[str, Any]
@@ -32,6 +36,7 @@ class Models:
 
         Raises:
             UnsupportedError: a request names a folder outside of the models directory.
+            ModelStoreError: a model that is to be pulled is not to be had.
         """
         merged = {**configured, **asked}
         for option in engine.info.model_options:
@@ -65,7 +70,24 @@ class Models:
         if not _is_path(model) and (found := self._inside(model)):
             return str(found)
         path = Path(model).expanduser()
-        return str(path.absolute()) if _is_path(model) or path.is_dir() else model
+        if _is_path(model) or path.is_dir():
+            return str(path.absolute())
+        if self.pulls and self.root is not None and model.count("/") == 1:
+            found = self._inside(model.partition("/")[2])
+            return str(found or pull(self.root, model).folder.absolute())
+        return model
+
+    def verify(self, engine: type[Engine], options: Contract) -> None:
+        """Look whether the models that were pulled are still what they were.
+
+        Raises:
+            ModelAlteredError: a file is missing or altered.
+            ModelStoreError: the lock file cannot be read.
+        """
+        for option in engine.info.model_options:
+            value = getattr(options, option, None)
+            if self.root is not None and isinstance(value, str):
+                check_folder(self.root, Path(value))
 
     def _inside(self, name: str) -> Path | None:
         """Return the folder of that name in the directory, or None."""

@@ -12,7 +12,7 @@ import pytest
 
 from coordinator.catalogue import choose_engines
 from engine_workers.catalogue import describe, engine_names, find_engine
-from engine_workers.cli import engines as list_engines
+from engine_workers.cli.engines import engines as list_engines
 from engine_workers.errors import NotInstalledError
 from schemas.engines import EngineStatus
 from schemas.settings import load_settings

@@ -20,7 +20,9 @@ PLAIN_COLUMNS = 250
 
 
 def engines(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,  # noqa: FBT002  # typer's way
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table.")
+    ] = False,  # typer's way
 ) -> None:
     """List the engines that installed packages bring, and what keeps some from running."""
     found = describe(load_settings())
