@@ -87,7 +87,8 @@ def _describe(name: str, settings: Settings) -> EngineStatus:
     try:
         configured, models = settings.engines.get(name, {}), Models(settings.models_root)
         made = engine(engine_options(engine, configured, models=models))
-        facts = {"languages": made.languages, "model": made.model}
+        licence = engine.info.model_licences.get(made.model or "")
+        facts = {"languages": made.languages, "model": made.model, "model_licence": licence}
     except RunError as error:
         return found.model_copy(update={"problem": str(error)})
     except Exception as error:  # the plug-in's own code

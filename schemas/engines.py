@@ -20,6 +20,8 @@ class EngineStatus(Contract):
     devices: tuple[str, ...] = ()
     #: The model it would load with the present settings; None when it needs none.
     model: str | None = None
+    #: That model's licence; None: not known.
+    model_licence: str | None = None
     #: Whether it is asked, where it can run, when a request names no engine.
     by_default: bool = True
     #: True for an engine that hears nothing and serves tests alone; never chosen by default.

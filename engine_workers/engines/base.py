@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 from engine_workers.engines.audio import Audio
@@ -26,6 +26,8 @@ class EngineInfo:
     #: The modules it needs, and what to give `pip install` when one is missing.
     requires: tuple[str, ...] = ()
     install: str | None = None
+    #: The licences of models that are known, by the model's name.
+    model_licences: Mapping[str, str] = field(default_factory=dict)
     #: Options that choose what `load` loads; a change of another option needs no new load.
     load_options: tuple[str, ...] = ("model",)
     #: Options that name a model or its folder: `load` is given the folder's path, or a name.

@@ -93,6 +93,7 @@ class FasterWhisper(Engine):
         devices=("cpu", "cuda"),
         requires=("faster_whisper",),
         install="chordscribe[faster-whisper]",
+        model_licences={BUNDLED_MODEL: "MIT"},
         load_options=("model", "device", "compute_type", "cpu_threads"),
     )
     Options = FasterWhisperOptions

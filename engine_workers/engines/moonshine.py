@@ -52,6 +52,7 @@ class Moonshine(Engine):
         name="moonshine",
         requires=(PACKAGE, "platformdirs"),
         install="chordscribe[moonshine]",
+        model_licences={BUNDLED_MODEL: "MIT"},
     )
     Options = MoonshineOptions
 

@@ -53,6 +53,7 @@ class Pocketsphinx(Engine):
         name="pocketsphinx",
         requires=(PACKAGE,),
         install="chordscribe[pocketsphinx]",
+        model_licences={BUNDLED_MODEL: "BSD-2-Clause"},
         by_default=False,  # it mishears a quarter of the words of a clear reading
     )
     Options = PocketsphinxOptions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -12,7 +13,7 @@ import pytest
 
 from coordinator.catalogue import choose_engines
 from engine_workers.catalogue import describe, engine_names, find_engine
-from engine_workers.cli.engines import engines as list_engines
+from engine_workers.cli.engines import list_ as list_engines
 from engine_workers.errors import NotInstalledError
 from schemas.engines import EngineStatus
 from schemas.settings import load_settings
@@ -160,6 +161,44 @@ def test_the_command_lists_them_as_a_table_and_as_json(
     list_engines(as_json=True)
     listed = json.loads(capsys.readouterr().out)["engines"]
     assert [EngineStatus.model_validate(entry).name for entry in listed] == list(engine_names())
+
+
+def engines_command(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """Call `chordscribe engines` with these variables."""
+    return subprocess.run(
+        [sys.executable, "-m", "coordinator.cli.main", "engines", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_check_measures_an_engine_and_show_remembers(tmp_path: Path) -> None:
+    folder = {"CHORDSCRIBE_MODELS_DIR": str(tmp_path)}
+    done = engines_command("check", "fake", "--json", **folder)
+    assert done.returncode == 0, done.stderr
+    measured = json.loads(done.stdout)
+    assert measured["memory_bytes"] > 10**7
+    assert 0 <= measured["rtf"] < 1
+    shown = json.loads(engines_command("show", "fake", "--json", **folder).stdout)
+    assert shown["measured"] == measured
+    assert shown["testing"]
+    assert "real time" in engines_command("show", "fake", **folder).stdout
+
+
+def test_check_says_why_an_engine_does_not_work(tmp_path: Path) -> None:
+    folder = {"CHORDSCRIBE_MODELS_DIR": str(tmp_path)}
+    for name, more, why in (
+        ("shazam", {}, "there is no engine 'shazam'"),
+        ("fake", {"CHORDSCRIBE_ENGINES__FAKE__FAIL": "engine_error"}, "asked to fail"),
+        ("fake", {"CHORDSCRIBE_ENGINES__FAKE__FAIL": "worker_lost"}, "exit -9"),
+        ("fake", {"CHORDSCRIBE_ENGINES__FAKE__WORDS_PER_SECOND": "x"}, "words_per_second"),
+    ):
+        done = engines_command("check", name, **folder, **more)
+        assert done.returncode == 1
+        assert why in done.stderr
+        assert "Traceback" not in done.stderr
 
 
 def test_the_example_is_what_the_design_prints() -> None:
