@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import ClassVar
 
-from aggregation.trust import NEUTRAL_ACCURACY, NEUTRAL_WORDS, Prior
+from aggregation.trust import NEUTRAL_ACCURACY, Prior
+
+#: Places by which an engine's share is drawn to the neutral accuracy.
+DRAWN_WORDS = 200.0
 
 
 class Experience:
@@ -32,7 +35,7 @@ class Experience:
         """Return what is known by now, drawn to the neutral accuracy while it is little."""
         return {
             engine: Prior(
-                (self._right[engine] + NEUTRAL_ACCURACY * NEUTRAL_WORDS) / (places + NEUTRAL_WORDS),
+                (self._right[engine] + NEUTRAL_ACCURACY * DRAWN_WORDS) / (places + DRAWN_WORDS),
                 float(places),
                 evaluated=False,
             )

@@ -20,6 +20,7 @@ from aggregation.evidence.signs import SpeechMap
 from aggregation.heard import Heard
 from aggregation.language import Decision, decide_language
 from aggregation.merge.context import Context
+from aggregation.merge.features import features
 from aggregation.merge.rebuild import rebuild
 from aggregation.merge.registry import DEFAULT_STRATEGY, load_strategy
 from aggregation.normalise import normalise
@@ -86,7 +87,10 @@ def understand(question: Question) -> Understood:
     apart = distances(tokens)
     ordered = by_trust(tokens, question.prior, apart)
     network, findings = judge(align(ordered), decision.rule, question.speech)
-    context = Context(network, estimate_trust(network, question.prior), calibrated(network))
+    sureness = calibrated(network)
+    evidence = features(network, sureness)
+    trust = estimate_trust(network, evidence, question.prior)
+    context = Context(network, trust, sureness, evidence)
     return Understood(heard, decision, apart, context, findings)
 
 

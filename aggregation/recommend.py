@@ -7,10 +7,11 @@ from collections.abc import Sequence
 
 from aggregation.merge.context import Context
 from aggregation.merge.features import disputed
+from aggregation.trust import dependability
 from schemas.report import EngineQuality, Finding, FindingKind, Recommendation
 
-#: What the engine's evaluated accuracy is worth beside the quality seen here.
-PRIOR_WORTH = 0.4
+#: What the engine's estimated accuracy is worth; the rest is the quality seen here.
+ACCURACY_WORTH = 0.8
 #: How far two scores of one disputed place may lie apart by chance.
 NOISE = 0.25
 
@@ -18,14 +19,19 @@ NOISE = 0.25
 def recommend(
     context: Context, qualities: Sequence[EngineQuality], findings: Sequence[Finding]
 ) -> Recommendation:
-    """Recommend the engine with the highest score: its quality here and, if known, its record."""
+    """Recommend the engine with the highest score: its estimated accuracy and its quality."""
     network, trust = context.network, context.trust
     records = {
         engine: float(trust.accuracy[column])
         for column, engine in enumerate(network.engines)
         if trust.evaluated[column]
     }
-    scores = {quality.engine: _score(quality, records) for quality in qualities}
+    dependable = dict(zip(network.engines, dependability(network, trust).tolist(), strict=True))
+    scores = {
+        quality.engine: ACCURACY_WORTH * dependable[quality.engine]
+        + (1 - ACCURACY_WORTH) * (quality.overall or 0.0)
+        for quality in qualities
+    }
     ranked = sorted(scores, key=lambda engine: (-scores[engine], engine))
     winner = ranked[0]
     quality = next(q for q in qualities if q.engine == winner)
@@ -35,14 +41,6 @@ def recommend(
         reasons=tuple(_reasons(quality, records, findings, [scores[e] for e in ranked])),
         scores=scores,
     )
-
-
-def _score(quality: EngineQuality, records: dict[str, float]) -> float:
-    here = quality.overall or 0.0
-    if not records:
-        return here
-    record = records.get(quality.engine, min(records.values()))
-    return (1 - PRIOR_WORTH) * here + PRIOR_WORTH * record
 
 
 def _confidence(scores: dict[str, float], ranked: list[str], places: int) -> float:

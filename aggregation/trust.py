@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
 
 from aggregation.align.network import ABSTAINS, Network
-from aggregation.heard import FloatArray, IntArray
+from aggregation.heard import FloatArray
+from aggregation.merge.features import Features
+from aggregation.merge.logit import likely
 
 #: Word accuracy that is assumed of an engine of which nothing is known.
 NEUTRAL_ACCURACY = 0.87
-#: Words of evidence that the assumption, or the evaluation, counts as.
-NEUTRAL_WORDS, EVALUATED_WORDS = 200.0, 20_000.0
-#: Engines from which agreement can tell which one errs.
-MIN_ENGINES = 3
-#: Rounds of expectation and maximisation; the estimates move by < 0.001 after the third.
-ROUNDS = 3
+#: Words of evidence that the assumption counts as: engines differ widely.
+NEUTRAL_WORDS = 20.0
+#: Words of evidence that what is known before counts as, at most.
+EVALUATED_WORDS = 20_000.0
+#: The most rounds of expectation and maximisation; a change below which there are no more.
+ROUNDS, SETTLED = 20, 1e-4
+#: Share of disputed slots where any engine is right.
+AMONG_US = 0.9
 #: Accuracies are held inside these, so that no engine outvotes all others for ever.
 LOWEST, HIGHEST = 0.02, 0.98
 
@@ -55,43 +59,46 @@ class Trust:
         return np.log(self.accuracy / (1 - self.accuracy))
 
 
-def estimate_trust(network: Network, prior: Mapping[str, Prior] | None = None) -> Trust:
-    """Return each column's accuracy: its prior, moved by how well it fits the others here.
+def estimate_trust(
+    network: Network,
+    evidence: Features,
+    prior: Mapping[str, Prior] | None = None,
+    weights: Sequence[float] | None = None,
+) -> Trust:
+    """Return each column's accuracy: its prior, moved by how likely its words are right here.
 
     One accuracy per engine by expectation-maximisation (Dawid & Skene 1979), with the prior as
-    pseudo-counts. Where engines are few or the recording is short the prior stays; agreement
-    cannot tell two engines apart at all.
+    pseudo-counts and the learned vote as the judge of each disputed slot: it knows the language
+    and the recording's own words, so that it can tell even two engines apart.
 
     Args:
         network: The aligned engines.
+        evidence: What speaks for each candidate of the disputed slots.
         prior: What is known of the engines; those not in it are neutral.
+        weights: The learned vote's; None: the shipped ones.
     """
     known = [(prior or {}).get(engine, NEUTRAL) for engine in network.engines]
     evaluated = tuple(one.evaluated for one in known)
     base = np.clip(np.array([one.accuracy for one in known]), LOWEST, HIGHEST)
     strength = np.array([min(one.words, EVALUATED_WORDS) + NEUTRAL_WORDS for one in known])
-    ids = network.ids
-    disputed = (ids != ids[:, :1]).any(axis=1) & (ids != ABSTAINS).all(axis=1)
-    if len(network.engines) < MIN_ENGINES or not disputed.any():
+    if not len(evidence.slots):
         return Trust(base, evaluated)
+    ids = network.ids
     agreed = float(((ids == ids[:, :1]).all(axis=1) & (ids[:, 0] > 0)).sum())
-    accuracy = base
-    rows = ids[disputed]
+    places = agreed + (evidence.ids != ABSTAINS).sum(axis=0) + strength
+    trust = Trust(base, evaluated)
     for _ in range(ROUNDS):
-        right = agreed + posterior(rows, np.log(accuracy / (1 - accuracy))).sum(axis=0)
-        accuracy = (right + strength * base) / (agreed + len(rows) + strength)
-        accuracy = np.clip(accuracy, LOWEST, HIGHEST)
-    return Trust(accuracy, evaluated)
+        right = AMONG_US * likely(evidence, trust.log_odds, weights).sum(axis=0)
+        accuracy = np.clip((agreed + right + strength * base) / places, LOWEST, HIGHEST)
+        moved = float(np.abs(accuracy - trust.accuracy).max())
+        trust = Trust(accuracy, evaluated)
+        if moved < SETTLED:
+            break
+    return trust
 
 
-def posterior(ids: IntArray, log_odds: FloatArray) -> FloatArray:
-    """Return, slots × engines, how likely each one's word is right; all may be wrong."""
-    same = ids[:, :, None] == ids[:, None, :]
-    support = (same * log_odds[None, None, :]).sum(axis=2)
-    first = np.triu(np.ones((ids.shape[1],) * 2, dtype=bool), k=0).T[None] & same
-    is_first = first.argmax(axis=2) == np.arange(ids.shape[1])[None]
-    top = support.max(axis=1, keepdims=True)
-    weight = np.exp(support - top)
-    total = (weight * is_first).sum(axis=1, keepdims=True) + np.exp(-top)
-    likely: FloatArray = weight / total
-    return likely
+def dependability(network: Network, trust: Trust) -> FloatArray:
+    """Return each column's accuracy, less the share of places where it missed or invented."""
+    voice = (network.ids != ABSTAINS).mean(axis=0) if len(network) else 1.0
+    result: FloatArray = trust.accuracy * voice
+    return result

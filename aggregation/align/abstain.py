@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from aggregation.align.network import ABSTAINS, SILENT, Network
-from aggregation.heard import BoolArray, IntArray
+from aggregation.heard import BoolArray, FloatArray, IntArray
 
 #: Slots that others fill while one engine is silent, from which it counts as not having heard.
 HOLE_SLOTS = 10
@@ -53,3 +53,12 @@ def runs(marked: BoolArray) -> list[tuple[int, int]]:
     """Return (first, one past the last) of each run of True."""
     edges: IntArray = np.flatnonzero(np.diff(np.concatenate([[0], marked.astype(np.int8), [0]])))
     return list(zip(edges[::2].tolist(), edges[1::2].tolist(), strict=True))
+
+
+def silence_runs(network: Network) -> FloatArray:
+    """Return, slots × engines, the length of the silence that a slot is part of; 0 for words."""
+    lengths: FloatArray = np.zeros(network.index.shape)
+    for column in range(lengths.shape[1]):
+        for first, last in runs(network.index[:, column] < 0):
+            lengths[first:last, column] = last - first
+    return lengths

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from aggregation.align.network import Network
 from aggregation.heard import FloatArray, IntArray
+from aggregation.merge.features import Features
 from aggregation.trust import Trust
 
 
@@ -18,11 +19,13 @@ class Context:
         network: Who says what where; the columns are ordered by trust.
         trust: The engines' word accuracies.
         sureness: Slots × engines: calibrated log-odds above the engine's mean, 0 unknown.
+        evidence: What speaks for each candidate of each disputed slot.
     """
 
     network: Network
     trust: Trust
     sureness: FloatArray
+    evidence: Features
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 from rapidfuzz.distance import Indel
 
+from aggregation.align.abstain import silence_runs
 from aggregation.align.network import ABSTAINS, SILENT, Network
 from aggregation.heard import BoolArray, FloatArray, IntArray
-from aggregation.merge.context import Context
-from aggregation.merge.votes import silence_runs
 
 #: Slots on each side that count as near.
 NEAR = 2
@@ -30,12 +29,15 @@ NAMES = (
     "left_pair",  # log count of (word before, candidate) elsewhere in the engines' texts
     "right_pair",  # log count of (candidate, word after)
     "bridge",  # silence: log count of (word before, word after)
-    "near",  # how often supporters are with the majority in the slots around
+    "near",  # how many agree with the supporters in the slots around
     "spelling",  # the best likeness to a rival's spelling
     "length",  # log of the word's characters
     "repeat",  # equals the word chosen before or after
     "silence_run",  # log length of the supporters' silence around: they missed, not denied
 )
+
+#: Where the features of trust are.
+TRUST_SHARE, SILENCE_TRUST = NAMES.index("trust_share"), NAMES.index("silence_trust")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,11 +47,13 @@ class Features:
     Attributes:
         slots: Indices of the disputed slots.
         ids: Disputed slots × engines: the candidates, one a column (equal words repeat).
-        values: Disputed slots × engines × features.
+        same: Disputed slots × engines × engines: who has a say and supports that candidate.
+        values: Disputed slots × engines × features; those of trust are left at zero.
     """
 
     slots: IntArray
     ids: IntArray
+    same: BoolArray
     values: FloatArray
 
 
@@ -60,9 +64,9 @@ def disputed(network: Network) -> IntArray:
     return np.flatnonzero(((ids != top) & (ids != ABSTAINS)).any(axis=1))
 
 
-def majority(context: Context) -> IntArray:
-    """Return each slot's plain winner: most supporters, then the most trusted."""
-    ids = context.network.ids
+def majority(network: Network) -> IntArray:
+    """Return each slot's plain winner: most supporters, then the earlier column."""
+    ids = network.ids
     votes = np.zeros(ids.shape)
     for column in range(ids.shape[1]):
         votes += ids == ids[:, column : column + 1]
@@ -71,38 +75,57 @@ def majority(context: Context) -> IntArray:
     return np.maximum(winner, SILENT)
 
 
-def features(context: Context) -> Features:
-    """Compute every candidate's evidence."""
-    network = context.network
+def features(network: Network, sureness: FloatArray) -> Features:
+    """Compute every candidate's evidence but the trust in its supporters.
+
+    Args:
+        network: The aligned engines.
+        sureness: Slots × engines: calibrated log-odds above the engine's mean, 0 unknown.
+    """
     slots = disputed(network)
     ids = network.ids[slots]
     voice = ids != ABSTAINS
-    winner = majority(context)
+    winner = majority(network)
     same = (ids[:, :, None] == ids[:, None, :]) & voice[:, None, :] & voice[:, :, None]
     backers = np.maximum(same.sum(axis=2), 1)
-    weight = context.trust.log_odds
-    all_weight = np.maximum((voice * weight).sum(axis=1, keepdims=True), 1e-6)
-    trust_share = (same * weight).sum(axis=2) / all_weight
     count_share = backers / np.maximum(voice.sum(axis=1, keepdims=True), 1)
     silent = ids == SILENT
-    left, right = _neighbours(winner, slots)
+    nothing = np.zeros(ids.shape)
+    around = _own_neighbours(network, slots)
     columns = [
-        trust_share,
+        nothing,
         count_share,
         backers == backers.max(axis=1, keepdims=True),
         silent,
-        silent * trust_share,
+        nothing,
         silent * count_share,
-        _mean(context.sureness[slots], same, backers) * ~silent,
+        _mean(sureness[slots], same, backers) * ~silent,
         _elsewhere(network, winner, ids),
-        *_pairs(network, ids, left, right, backers),
-        _mean(_agreement(network, winner, slots), same, backers),
+        *(_mean(pair, same, backers) for pair in _pairs(network, ids, around, backers)),
+        _mean(_agreement(network, slots), same, backers),
         _spelling(network, ids),
         _lengths(network)[np.maximum(ids, 0)],
-        ~silent & ((ids == left[:, None]) | (ids == right[:, None])),
+        _mean((ids == around[0]) | (ids == around[1]), same, backers) * ~silent,
         _mean(_silences(network)[slots], same, backers) * silent,
     ]
-    return Features(slots, ids, np.stack(columns, axis=2).astype(np.float64))
+    values = np.stack(columns, axis=2).astype(np.float64)
+    return Features(slots, ids, same, values)
+
+
+def with_trust(found: Features, log_odds: FloatArray) -> FloatArray:
+    """Return the features' values with the supporters' share of trust filled in.
+
+    Args:
+        found: The features.
+        log_odds: Per engine, the weight of its say.
+    """
+    voice = found.ids != ABSTAINS
+    everything = np.maximum((voice * log_odds).sum(axis=1, keepdims=True), 1e-6)
+    share = (found.same @ log_odds) / everything
+    values = found.values.copy()
+    values[:, :, TRUST_SHARE] = share
+    values[:, :, SILENCE_TRUST] = share * (found.ids == SILENT)
+    return values
 
 
 def _mean(values: FloatArray, same: BoolArray, backers: IntArray) -> FloatArray:
@@ -111,13 +134,18 @@ def _mean(values: FloatArray, same: BoolArray, backers: IntArray) -> FloatArray:
     return mean
 
 
-def _neighbours(winner: IntArray, slots: IntArray) -> tuple[IntArray, IntArray]:
-    """Return, per slot, the nearest winning word before and after it; `SILENT` at the ends."""
-    places = np.flatnonzero(winner > SILENT)
-    words = np.concatenate([[SILENT], winner[places], [SILENT]])
-    left = words[np.searchsorted(places, slots, side="left")]
-    right = words[np.searchsorted(places, slots, side="right") + 1]
-    return left, right
+def _own_neighbours(network: Network, slots: IntArray) -> tuple[IntArray, IntArray]:
+    """Return, slots × engines, the engine's own words before and after each slot."""
+    shape = (len(slots), len(network.words))
+    before = np.zeros(shape, dtype=np.int64)
+    after = np.zeros(shape, dtype=np.int64)
+    for column, words in enumerate(network.words):
+        spoken = network.index[:, column] >= 0
+        earlier: IntArray = (np.cumsum(spoken) - spoken)[slots]
+        padded = np.concatenate([[SILENT], words, [SILENT, SILENT]])
+        before[:, column] = padded[earlier]
+        after[:, column] = padded[earlier + 1 + spoken[slots]]
+    return before, after
 
 
 def _elsewhere(network: Network, winner: IntArray, ids: IntArray) -> FloatArray:
@@ -130,7 +158,7 @@ def _elsewhere(network: Network, winner: IntArray, ids: IntArray) -> FloatArray:
 
 
 def _pairs(
-    network: Network, ids: IntArray, left: IntArray, right: IntArray, backers: IntArray
+    network: Network, ids: IntArray, around: tuple[IntArray, IntArray], backers: IntArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Count the pairs around and across the place in all engines' texts, less this place."""
     size = len(network.vocabulary)
@@ -146,7 +174,7 @@ def _pairs(
         result: FloatArray = np.log1p(np.maximum(found - backers, 0) * usable)
         return result
 
-    before, after = left[:, None], right[:, None]
+    before, after = around
     spoken = ids > SILENT
     return (
         count(before, ids, spoken & (before > SILENT)),
@@ -155,12 +183,14 @@ def _pairs(
     )
 
 
-def _agreement(network: Network, winner: IntArray, slots: IntArray) -> FloatArray:
-    """Return each engine's share of agreement with the winner near a slot, the slot left out."""
-    right = (network.ids == winner[:, None]).astype(np.float64)
+def _agreement(network: Network, slots: IntArray) -> FloatArray:
+    """Return the mean share of others who agree with each engine near a slot, it left out."""
+    ids = network.ids
+    others = sum((ids == ids[:, k : k + 1]).astype(np.float64) for k in range(ids.shape[1])) - 1
+    right = others / max(ids.shape[1] - 1, 1)
     total = np.concatenate([np.zeros((1, right.shape[1])), np.cumsum(right, axis=0)])
     low = np.maximum(slots - NEAR, 0)
-    high = np.minimum(slots + NEAR + 1, len(winner))
+    high = np.minimum(slots + NEAR + 1, len(ids))
     share: FloatArray = (total[high] - total[low] - right[slots]) / np.maximum(high - low - 1, 1)[
         :, None
     ]

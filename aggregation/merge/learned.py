@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from aggregation.align.network import ABSTAINS
-from aggregation.heard import FloatArray
 from aggregation.merge.context import Choice, Context
-from aggregation.merge.features import features, majority
-from aggregation.merge.weights import WEIGHTS
+from aggregation.merge.features import majority
+from aggregation.merge.logit import scores
 
 
 def learned(context: Context) -> Choice:
     """Take, in each disputed slot, the candidate that the shipped weights find most likely."""
-    return choose(context, np.array(WEIGHTS))
+    return choose(context)
 
 
-def choose(context: Context, weights: FloatArray) -> Choice:
+def choose(context: Context, weights: Sequence[float] | None = None) -> Choice:
     """Take, in each disputed slot, the candidate with the highest weighted evidence."""
-    found = features(context)
-    ids = majority(context)
+    found = context.evidence
+    ids = majority(context.network)
     rule = np.zeros(len(ids), dtype=np.int64)
     if len(found.slots):
-        score = np.round(found.values @ weights, 9)
-        score[found.ids == ABSTAINS] = -np.inf
+        score = scores(found, context.trust.log_odds, weights)
         chosen = np.take_along_axis(found.ids, score.argmax(axis=1)[:, None], axis=1)[:, 0]
         rule[found.slots] = 1 + (chosen != ids[found.slots])
         ids = ids.copy()

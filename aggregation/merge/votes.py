@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from aggregation.align.abstain import runs
-from aggregation.align.network import ABSTAINS, SILENT, Network
+from aggregation.align.abstain import silence_runs
+from aggregation.align.network import ABSTAINS, SILENT
 from aggregation.heard import FloatArray, IntArray
 from aggregation.merge.context import Choice, Context
+from aggregation.trust import dependability
 
 #: Share of the best engine's log-odds below which an engine has no part in a plain vote.
 PEER_SHARE = 0.7
@@ -36,14 +37,14 @@ def weighted(context: Context) -> Choice:
 def best(context: Context) -> Choice:
     """Take all from the most trusted engine, even where it has no say."""
     network = context.network
-    leader = int(np.argmax(context.trust.accuracy))
+    leader = _leader(context)
     return Choice(said(context)[:, leader], _zeros(context), (f"only {network.engines[leader]}",))
 
 
 def fill_gaps(context: Context) -> Choice:
     """Take all from the most trusted engine, and others' words where it misses a stretch."""
     network = context.network
-    leader = int(np.argmax(context.trust.accuracy))
+    leader = _leader(context)
     own = said(context)[:, leader]
     gap = network.ids[:, leader] == ABSTAINS
     ids = np.where(gap, _winner(context, np.maximum(context.trust.log_odds, 1e-3)), own)
@@ -92,15 +93,6 @@ def _winner(context: Context, weight: FloatArray, sureness: FloatArray | None = 
     return result
 
 
-def silence_runs(network: Network) -> FloatArray:
-    """Return, slots × engines, the length of the silence that a slot is part of; 0 for words."""
-    lengths: FloatArray = np.zeros(network.index.shape)
-    for column in range(lengths.shape[1]):
-        for first, last in runs(network.index[:, column] < 0):
-            lengths[first:last, column] = last - first
-    return lengths
-
-
 def segment(context: Context) -> Choice:
     """Take whole windows, each from the engine nearest to all others there (minimum Bayes risk).
 
@@ -133,6 +125,10 @@ def _window_starts(context: Context) -> IntArray:
         if slot - starts[-1] >= WINDOW_SLOTS:
             starts.append(slot)
     return np.array(starts, dtype=np.int64)
+
+
+def _leader(context: Context) -> int:
+    return int(np.argmax(np.round(dependability(context.network, context.trust), 9)))
 
 
 def _by_trust(context: Context) -> IntArray:

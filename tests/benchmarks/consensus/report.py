@@ -158,13 +158,13 @@ def measure_transfer() -> list[Figure]:
         ("google", "amazon", "espnet"),
         ("google", "amazon", "espnet", "librikaldi"),
     )
-    weights = train.fit(list(train.collect_samples(chosen)))
+    weights = train.trained(list(train.collect_lessons(chosen)))
     figures: list[Figure] = []
     one = next(s for s in SETS if set(s.engines) == held)
     tuning, testing = halves(one.data)
     prior = train.records(tuning, one.engines)
     shipped = rate(merge_all(testing, one.engines, ("learned",), prior).errors["learned"])
-    given = {"other weights": partial(choose, weights=weights)}
+    given = {"other weights": partial(choose, weights=weights.tolist())}
     other = rate(merge_all(testing, one.engines, (), prior, given=given).errors["other weights"])
     print(f"  weights of other engines on {one.name}: {other:.2f}, shipped {shipped:.2f}")
     figures.append(
