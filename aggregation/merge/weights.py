@@ -4,20 +4,20 @@ from __future__ import annotations
 
 #: One number for each of `features.NAMES`.
 WEIGHTS: tuple[float, ...] = (
-    3.7678,  # trust_share
-    0.6084,  # count_share
-    0.0557,  # majority
-    3.5458,  # silence
-    -1.0954,  # silence_trust
-    -1.2933,  # silence_count
-    0.2704,  # sureness
-    0.0756,  # elsewhere
-    0.1758,  # left_pair
-    0.2134,  # right_pair
-    0.1464,  # bridge
-    1.5712,  # near
-    0.5621,  # spelling
-    0.7396,  # length
-    1.2304,  # repeat
-    -1.2067,  # silence_run
+    3.7299,  # trust_share
+    0.7359,  # count_share
+    0.0477,  # majority
+    3.5193,  # silence
+    -1.0177,  # silence_trust
+    -1.5534,  # silence_count
+    0.2803,  # sureness
+    0.0464,  # elsewhere
+    0.1688,  # left_pair
+    0.2054,  # right_pair
+    0.1721,  # bridge
+    1.5636,  # near
+    0.6312,  # spelling
+    0.6565,  # length
+    1.1448,  # repeat
+    -1.4390,  # silence_run
 )

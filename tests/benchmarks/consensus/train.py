@@ -155,8 +155,9 @@ def collect_lessons(chosen: dict[str, tuple[tuple[str, ...], ...]]) -> Iterator[
                     for recording in tuning[:: THINNING.get(name, 1)]
                     if len(spoken := [e for e in engines if recording.engines[e].text]) > 1
                 ]
-                slots = sum(len(one.truth) for one in found)
-                yield from (replace(one, weight=1 / np.sqrt(max(slots, 1))) for one in found)
+                slots = max(sum(len(one.truth) for one in found), 1)
+                share = np.sqrt(THINNING.get(name, 1) / slots)  # thinned sets weigh as if whole
+                yield from (replace(one, weight=share) for one in found)
 
 
 def trained(lessons: Sequence[Lesson]) -> FloatArray:
