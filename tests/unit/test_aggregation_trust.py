@@ -1,0 +1,73 @@
+"""How far engines are trusted of which nothing is known before."""
+
+from __future__ import annotations
+
+import random
+from uuid import UUID
+
+import pytest
+from rapidfuzz.distance import Levenshtein
+
+from aggregation.pipeline import Question, make_report
+from aggregation.stitch import Part
+from schemas.transcript import Segment, Transcript
+
+#: Words of the recording, of the speaker's vocabulary, of what a weak engine invents.
+LENGTH, SPOKEN, INVENTED = 4_000, 600, 6_000
+
+
+def made_up(seed: int) -> tuple[list[str], list[str], list[str]]:
+    """Return what was said, what a good engine and what a weak one heard of it."""
+    dice = random.Random(seed)
+    spoken = [f"w{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(SPOKEN)]
+    truth = dice.choices(spoken, [1 / rank for rank in range(1, SPOKEN + 1)], k=LENGTH)
+
+    def heard(error: float) -> list[str]:
+        said: list[str] = []
+        for word in truth:
+            if dice.random() >= error:
+                said.append(word)
+            elif dice.random() < 0.8:
+                rank = dice.randrange(INVENTED)
+                said.append(f"v{''.join(chr(97 + int(digit)) for digit in str(rank))}")
+        return said
+
+    return truth, heard(0.08), heard(0.4)
+
+
+def part(engine: str, said: list[str]) -> list[Part]:
+    segment = Segment(text=" ".join(said))
+    transcript = Transcript(
+        engine=engine,
+        engine_version="1",
+        model="made up",
+        language="en",
+        audio_seconds=0.0,
+        segments=(segment,),
+    )
+    return [Part(transcript)]
+
+
+@pytest.mark.parametrize(("good", "weak"), [("anna", "zoe"), ("zoe", "anna")])
+@pytest.mark.parametrize("strategy", ["learned", "best", "rover", "weighted", "segment"])
+def test_a_far_weaker_engine_is_told_without_any_record(
+    good: str, weak: str, strategy: str
+) -> None:
+    truth, right, wrong = made_up(3)
+    parts = {good: part(good, right), weak: part(weak, wrong)}
+    report = make_report(Question(UUID(int=0), parts, strategy=strategy))
+    merged = report.merged.text.split()
+    errors = Levenshtein.distance(truth, merged)
+    assert report.recommendation.engine == good
+    assert errors <= Levenshtein.distance(truth, right) + 0.001 * LENGTH
+
+
+def test_the_odd_one_of_three_is_trusted_least() -> None:
+    _, right, wrong = made_up(5)
+    _, again, _ = made_up(5)
+    parts = {"a": part("a", wrong), "b": part("b", right), "c": part("c", again)}
+    report = make_report(Question(UUID(int=0), parts))
+    assert report.recommendation.engine in {"b", "c"}
+    assert report.recommendation.scores["a"] < min(
+        report.recommendation.scores["b"], report.recommendation.scores["c"]
+    )
