@@ -11,10 +11,12 @@ import time
 from uuid import UUID
 
 from aggregation.align import align
+from aggregation.merge.features import features
 from aggregation.merge.learned import learned
 from aggregation.merge.rebuild import rebuild
 from aggregation.pipeline import Question, make_report, understand
 from aggregation.stitch import Part
+from aggregation.trust import estimate_trust
 from schemas.transcript import Segment, Transcript, Word
 
 #: Words of the long recording.
@@ -96,9 +98,10 @@ def _main(engines: int, words: int) -> None:
 def _middle(parts: dict[str, list[Part]]) -> float:
     """Return the CPU seconds of align, vote and rebuild alone."""
     understood = understand(Question(UUID(int=0), parts))
-    tokens = understood.context.network.tokens
+    context = understood.context
     began = time.process_time()
-    align(tokens)
+    align(context.network.tokens)
+    estimate_trust(context.network, features(context.network, context.sureness))
     rebuild(understood.context, learned(understood.context), "learned", understood.seconds)
     return time.process_time() - began
 
