@@ -112,6 +112,14 @@ def features(network: Network, sureness: FloatArray) -> Features:
     return Features(slots, ids, same, values)
 
 
+def trust_share(found: Features, log_odds: FloatArray) -> FloatArray:
+    """Return, disputed slots × engines, the supporters' share of the log-odds with a say."""
+    voice = found.ids != ABSTAINS
+    everything = np.maximum((voice * log_odds).sum(axis=1, keepdims=True), 1e-6)
+    share: FloatArray = (found.same @ log_odds) / everything
+    return share
+
+
 def with_trust(found: Features, log_odds: FloatArray) -> FloatArray:
     """Return the features' values with the supporters' share of trust filled in.
 
@@ -119,9 +127,7 @@ def with_trust(found: Features, log_odds: FloatArray) -> FloatArray:
         found: The features.
         log_odds: Per engine, the weight of its say.
     """
-    voice = found.ids != ABSTAINS
-    everything = np.maximum((voice * log_odds).sum(axis=1, keepdims=True), 1e-6)
-    share = (found.same @ log_odds) / everything
+    share = trust_share(found, log_odds)
     values = found.values.copy()
     values[:, :, TRUST_SHARE] = share
     values[:, :, SILENCE_TRUST] = share * (found.ids == SILENT)

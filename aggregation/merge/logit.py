@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from aggregation.align.network import ABSTAINS
+from aggregation.align.network import ABSTAINS, SILENT
 from aggregation.heard import FloatArray
-from aggregation.merge.features import Features, with_trust
+from aggregation.merge.features import SILENCE_TRUST, TRUST_SHARE, Features, trust_share
 from aggregation.merge.weights import WEIGHTS
 
 
@@ -22,9 +22,9 @@ def scores(
         log_odds: Per engine, the weight of its say.
         weights: One number for each feature; None: the shipped ones.
     """
-    score: FloatArray = with_trust(found, log_odds) @ np.array(
-        WEIGHTS if weights is None else weights
-    )
+    weight = np.array(WEIGHTS if weights is None else weights)
+    of_trust = weight[TRUST_SHARE] + weight[SILENCE_TRUST] * (found.ids == SILENT)
+    score: FloatArray = found.values @ weight + trust_share(found, log_odds) * of_trust
     score[found.ids == ABSTAINS] = -np.inf
     rounded: FloatArray = np.round(score, 9)
     return rounded
