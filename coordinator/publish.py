@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
     from schemas.database import Database
 
+#: Due runs that are looked at for one transaction: it costs as much for many jobs as for one, but
+#: a worker that is given a run has to wait for its end.
+PUBLISHED_RUNS = 16
+
 
 def publish_aggregation(app: Celery, job_id: UUID) -> None:
     """Ask for a job's runs to be compared; asking twice does no harm.
@@ -63,9 +67,9 @@ def seconds_to_next(session: Session) -> float | None:
 
 
 def publish_next(database: Database, app: Celery) -> bool:
-    """Publish the runs that are due of the job that comes first; return whether there was one.
+    """Publish the runs that are due of the jobs that come first; return whether there were any.
 
-    The job's row stays locked until the broker has taken the chord, so that two coordinators
+    The jobs' rows stay locked until the broker has taken their chords, so that two coordinators
     never publish a run twice. A coordinator that dies in between leaves the runs due: they are
     then published again, and their claims keep the engines from working twice.
 
@@ -77,31 +81,42 @@ def publish_next(database: Database, app: Celery) -> bool:
         runs = session.connection().execute(_TAKE_DUE).all()
         if not runs:
             return False
-        know_queues(app, {engine_queue(engine) for _, _, engine in runs})
-        header = [(run_id, engine) for _, run_id, engine in runs]
-        job_chord(app, runs[0].job_id, header).apply_async()
+        know_queues(app, {engine_queue(run.engine) for run in runs})
+        chords: dict[UUID, list[tuple[UUID, str]]] = {}
+        for run in sorted(runs, key=lambda run: (run.due_at, run.job_id, run.position)):
+            chords.setdefault(run.job_id, []).append((run.id, run.engine))
+        for job_id, header in chords.items():
+            job_chord(app, job_id, header).apply_async()
     return True
 
 
 def _take_due() -> Update:
     due = aliased(EngineRun)
-    first = (
-        select(Job.id)
+    locked = (
+        select(Job.id, due.due_at)
         .join(due, due.job_id == Job.id)
         .where(due.due_at <= func.now(), Job.paused_at.is_(None))
         .order_by(due.due_at, Job.id)
-        .limit(1)
+        .limit(PUBLISHED_RUNS)
         .with_for_update(of=Job, key_share=True, skip_locked=True)
-        .scalar_subquery()
+        .cte("locked")
     )
+    first = select(locked.c.id, func.min(locked.c.due_at).label("due_at")).group_by(locked.c.id)
+    jobs = first.cte("first")
     return (
         update(EngineRun)
-        .where(EngineRun.job_id == first, EngineRun.due_at <= func.now())
+        .where(EngineRun.job_id == jobs.c.id, EngineRun.due_at <= func.now())
         .values(due_at=None, published_at=func.now())
-        .returning(EngineRun.job_id, EngineRun.id, EngineRun.engine)
+        .returning(
+            EngineRun.job_id,
+            EngineRun.id,
+            EngineRun.engine,
+            EngineRun.position,
+            jobs.c.due_at,
+        )
     )
 
 
-#: Takes the runs that are due of the job that comes first; made once, as that costs as much as
+#: Takes the runs that are due of the jobs that come first; made once, as that costs as much as
 #: the database's work on it.
 _TAKE_DUE = _take_due()
