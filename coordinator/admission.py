@@ -1,52 +1,104 @@
-"""Chooses the next jobs to be worked on: first come, first served."""
+"""Gives the free places of each engine to the runs whose turn it is.
+
+Jobs wait in the ledger. An engine's *window* is what its live workers can do at a time and a
+little more: only so many of its runs are ever with the broker. Whenever a place in it falls free,
+the rule of `order.py` says which waiting run gets it; that run is then due, and published.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text
 
+from coordinator.lines import free_places, read_line
+from coordinator.settling import settle
 from schemas.database import record_events
-from schemas.jobs import JobState
-from schemas.tables import EngineRun, Job
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
     from sqlalchemy.orm import Session
 
-#: Jobs admitted in one transaction.
+    from coordinator.lines import Free
+    from coordinator.order import Line, Waiting
+    from schemas.settings import SchedulingSettings
+
+#: Runs admitted in one transaction.
 ADMISSION_BATCH = 100
+#: Any number that nobody else locks: of several coordinators one admits at a time.
+ADMISSION_LOCK = 0x63686F7261
+
+#: Jobs before runs, as those lock who cancel or pause a job. A job begins with its first run.
+BEGIN_JOBS = text("""
+UPDATE jobs SET state = 'running', admitted_at = now()
+WHERE id IN (SELECT id FROM jobs WHERE id = ANY(:jobs) AND state = 'queued'
+             ORDER BY id FOR NO KEY UPDATE)
+  AND state = 'queued' AND paused_at IS NULL AND cancel_requested_at IS NULL
+RETURNING id
+""")
+
+#: Due in the order given: a microsecond apart, none in the future.
+ADMIT_RUNS = text("""
+UPDATE engine_runs AS run
+SET place = 'window', admitted_at = now(),
+    due_at = now() - make_interval(secs => (cardinality(CAST(:runs AS uuid[])) - given.nth) * 1e-6)
+FROM unnest(CAST(:runs AS uuid[])) WITH ORDINALITY AS given (id, nth), jobs AS job
+WHERE run.id = given.id AND run.place = 'waiting' AND run.state = 'queued'
+  AND job.id = run.job_id AND job.state = 'running'
+RETURNING run.job_id
+""")
+
+#: What the places cost their owners, and how far the line's clock has come.
+CHARGE = text("""
+WITH line AS (
+  INSERT INTO engine_lines (engine, virtual_time, since_overdue)
+  VALUES (:engine, :virtual_time, :since_overdue)
+  ON CONFLICT (engine) DO UPDATE
+  SET virtual_time = excluded.virtual_time, since_overdue = excluded.since_overdue
+)
+INSERT INTO shares (engine, owner, used)
+SELECT :engine, owner, used
+FROM unnest(CAST(:owners AS text[]), CAST(:used AS float8[])) AS use (owner, used)
+ON CONFLICT (engine, owner) DO UPDATE SET used = excluded.used
+""")
 
 
-def admit(session: Session, limit: int = ADMISSION_BATCH) -> tuple[UUID, ...]:
-    """Admit the oldest waiting jobs; coordinators that admit at the same time never meet.
+def admit(
+    session: Session, rules: SchedulingSettings, limit: int = ADMISSION_BATCH
+) -> tuple[UUID, ...]:
+    """Admit the waiting runs whose turn it is; coordinators that do so at a time take turns.
 
     Returns:
-        the ids of the admitted jobs, at most `limit`; they still have to be published.
+        the job of each admitted run, at most `limit`; the runs still have to be published.
     """
-    waiting = (
-        select(Job.id)
-        .where(Job.state == JobState.QUEUED.value, Job.paused_at.is_(None))
-        .order_by(Job.created_at, Job.id)
-        .limit(limit)
-        .with_for_update(key_share=True, skip_locked=True)
-    )
-    admitted = session.scalars(
-        update(Job)
-        .where(Job.id.in_(waiting))
-        .values(state=JobState.RUNNING.value, admitted_at=func.now())
-        .returning(Job.id)
-        .execution_options(synchronize_session=False)
-    ).all()
-    if not admitted:
-        return ()
-    # Due since they were submitted: the broker is given them in the order in which they came.
-    session.execute(
-        update(EngineRun)
-        .where(EngineRun.job_id.in_(admitted), EngineRun.job_id == Job.id)
-        .values(due_at=Job.created_at)
-        .execution_options(synchronize_session=False)
-    )
-    record_events(session, admitted, "job_admitted")
+    session.execute(select(func.pg_advisory_xact_lock(ADMISSION_LOCK)))
+    settle(session)
+    admitted: list[UUID] = []
+    for free in free_places(session, rules):
+        places = min(free.places, limit - len(admitted))
+        if free.wanted and places > 0:
+            line = read_line(session, free, rules, places)
+            admitted += _give(session, free, line, line.give(places))
     return tuple(admitted)
+
+
+def _give(session: Session, free: Free, line: Line, given: Sequence[Waiting]) -> list[UUID]:
+    if not given:
+        return []
+    begun = session.scalars(BEGIN_JOBS, {"jobs": [run.job_id for run in given]}).all()
+    record_events(session, begun, "job_admitted")
+    jobs = session.scalars(ADMIT_RUNS, {"runs": [run.id for run in given]}).all()
+    owners = sorted({run.owner for run in given})
+    session.execute(
+        CHARGE,
+        {
+            "engine": free.engine,
+            "virtual_time": line.virtual_time,
+            "since_overdue": line.since_overdue,
+            "owners": owners,
+            "used": [line.owners[owner].used for owner in owners],
+        },
+    )
+    return list(jobs)

@@ -29,6 +29,10 @@ class NoEngineError(UsageError):
     """No engine can run here; `chordscribe engines` says what each one lacks."""
 
 
+class QuotaError(UsageError):
+    """The owner's quota does not allow it."""
+
+
 class IdempotencyConflictError(UsageError):
     """The idempotency key belongs to another request."""
 

@@ -8,7 +8,8 @@ from sqlalchemy import func, update
 
 from coordinator.errors import BatchNotFoundError, JobNotFoundError
 from coordinator.ledger import read_job
-from schemas.database import notify, record_event
+from coordinator.placing import hold, release
+from schemas.database import notify, record_event, record_events
 from schemas.jobs import JobState, JobView
 from schemas.names import CHANNEL_WORK
 from schemas.tables import Batch, Job
@@ -32,6 +33,7 @@ def pause(session: Session, job_id: UUID) -> JobView:
     job = _open_job(session, job_id)
     if job is not None and job.paused_at is None:
         job.paused_at = func.now()
+        hold(session, [job_id])
         record_event(session, job_id, "job_paused")
         session.flush()
     return read_job(session, job_id)
@@ -46,6 +48,8 @@ def resume(session: Session, job_id: UUID) -> JobView:
     job = _open_job(session, job_id)
     if job is not None and job.paused_at is not None:
         job.paused_at = None
+        session.flush()
+        release(session, [job_id])
         record_event(session, job_id, "job_unpaused")
         notify(session, CHANNEL_WORK, job_id)
         session.flush()
@@ -92,8 +96,11 @@ def _change_all(
         .returning(Job.id)
         .execution_options(synchronize_session=False)
     ).all()
-    for job_id in jobs:
-        record_event(session, job_id, kind)
+    if paused_at is None:
+        release(session, jobs)
+    else:
+        hold(session, jobs)
+    record_events(session, jobs, kind)
     return len(jobs)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from uuid import UUID
 
-from sqlalchemy import exists, func, select, update
+from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.orm import selectinload
 
 from coordinator.errors import BadRequestError, JobNotFoundError
@@ -15,6 +15,7 @@ from schemas.jobs import JobEvent, JobState, JobView
 from schemas.names import CHANNEL_WORK
 from schemas.report import Report
 from schemas.runs import RunState
+from schemas.scheduling import Place
 from schemas.tables import EngineRun, Job, StoredEvent, StoredReport
 
 if TYPE_CHECKING:
@@ -146,7 +147,13 @@ def request_cancel(session: Session, job_id: UUID) -> JobView:
     session.execute(
         update(EngineRun)
         .where(EngineRun.job_id == job_id, EngineRun.state == RunState.QUEUED.value)
-        .values(state=RunState.CANCELLED.value, finished_at=func.now(), due_at=None)
+        .values(
+            state=RunState.CANCELLED.value,
+            finished_at=func.now(),
+            due_at=None,
+            # Out of the line; a place in the window is taken back by the next admission.
+            place=case((EngineRun.place == Place.WINDOW.value, EngineRun.place)),
+        )
     )
     nothing_runs = not session.scalar(
         select(

@@ -9,6 +9,7 @@ from sqlalchemy import case, func, select, update
 from schemas.database import record_event
 from schemas.jobs import JobState
 from schemas.runs import RunState
+from schemas.scheduling import Place
 from schemas.tables import EngineRun, Job
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ def reopen_interrupted(session: Session) -> int:
         update(EngineRun)
         .where(
             EngineRun.state.in_(OPEN_RUNS),
+            # Those that were never admitted go on waiting.
+            EngineRun.place.is_(None) | (EngineRun.place == Place.WINDOW.value),
             EngineRun.job_id.in_(select(Job.id).where(Job.state == JobState.RUNNING.value)),
         )
         .values(

@@ -99,7 +99,7 @@ class Service:
         """Admit and publish all there is; return the seconds until something falls due."""
         while not self._stopping.is_set():
             with self._database.transaction() as session:
-                admitted = admit(session)
+                admitted = admit(session, self._settings.scheduling)
             published = 0
             while not self._stopping.is_set() and publish_next(self._database, self._app):
                 published += 1

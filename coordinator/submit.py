@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from pydantic import ValidationError
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from coordinator.errors import (
@@ -17,10 +17,12 @@ from coordinator.errors import (
     BatchNotFoundError,
     IdempotencyConflictError,
 )
+from coordinator.placing import insert_runs, schedule_columns
 from schemas.database import record_work
 from schemas.jobs import MAX_KEY_CHARACTERS, JobRequest, JobState
-from schemas.runs import RunState
-from schemas.tables import Batch, EngineRun, Job
+from schemas.scheduling import Schedule
+from schemas.settings import SchedulingSettings
+from schemas.tables import Batch, Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -29,6 +31,11 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from schemas.audio import AudioRef
+
+#: The schedule of a job that asks for nothing special.
+USUAL = Schedule()
+#: The rules of an installation that has none of its own.
+RULES = SchedulingSettings()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +87,7 @@ def fingerprint(request: JobRequest, audio: AudioRef) -> str:
     return hashlib.sha256(json.dumps(question, sort_keys=True).encode()).hexdigest()
 
 
-def accept(
+def accept(  # noqa: PLR0913  # each is a keyword with a default
     session: Session,
     request: JobRequest,
     audio: AudioRef,
@@ -88,6 +95,8 @@ def accept(
     idempotency_key: str | None = None,
     join_open: bool = False,
     batch_id: UUID | None = None,
+    schedule: Schedule = USUAL,
+    rules: SchedulingSettings = RULES,
 ) -> Accepted:
     """Write the job down, or find the one that is there already.
 
@@ -98,9 +107,13 @@ def accept(
         idempotency_key: the same key gives the same job, however often it is submitted.
         join_open: answer with an unfinished job that asks the same of the same bytes, if any.
         batch_id: the batch that a new job belongs to; a job of a paused batch is paused.
+        schedule: how urgent a new job is, whose it is, what it comes after.
+        rules: they have the targets of the priorities.
 
     Raises:
-        BadRequestError: the key is empty, too long or holds control characters.
+        BadRequestError: the key is empty, too long or holds control characters; or the schedule
+            cannot be kept: its deadline has passed, or it comes after a job that is not there.
+        QuotaError: the owner may not have that priority.
         BatchNotFoundError: there is no such batch.
         IdempotencyConflictError: the key was used for another request; it says what differs.
     """
@@ -128,8 +141,9 @@ def accept(
         "fingerprint": mark,
         "idempotency_key": idempotency_key,
         "audio": audio.model_dump(mode="json"),
+        **schedule_columns(session, schedule),
     }
-    return _insert(session, request, audio, row)
+    return _insert(session, request, audio, row, rules)
 
 
 def _batch_paused_at(session: Session, batch_id: UUID) -> datetime | None:
@@ -141,7 +155,11 @@ def _batch_paused_at(session: Session, batch_id: UUID) -> datetime | None:
 
 
 def _insert(
-    session: Session, request: JobRequest, audio: AudioRef, row: dict[str, Any]
+    session: Session,
+    request: JobRequest,
+    audio: AudioRef,
+    row: dict[str, Any],
+    rules: SchedulingSettings,
 ) -> Accepted:
     job_id = session.scalar(
         upsert(Job)
@@ -151,19 +169,7 @@ def _insert(
     )
     if job_id is None:
         return _earlier(session, request, audio, row["fingerprint"], row["idempotency_key"])
-    session.execute(
-        insert(EngineRun).returning(EngineRun.id),  # so that it is one statement for all
-        [
-            {
-                "id": uuid4(),
-                "job_id": job_id,
-                "engine": engine,
-                "position": position,
-                "state": RunState.QUEUED,
-            }
-            for position, engine in enumerate(request.engines)
-        ],
-    )
+    insert_runs(session, [({**row, "id": job_id}, request.engines, audio)], rules)
     record_work(session, job_id, "job_submitted", engines=list(request.engines), name=audio.name)
     return Accepted(job_id, created=True)
 

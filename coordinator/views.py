@@ -5,6 +5,7 @@ from __future__ import annotations
 from schemas.audio import AudioRef
 from schemas.jobs import JobEvent, JobRequest, JobState, JobView
 from schemas.runs import Failure, RunState, RunView
+from schemas.scheduling import DeadlinePolicy, Priority, ScheduleView
 from schemas.tables import EngineRun, Job, StoredEvent
 
 
@@ -23,6 +24,14 @@ def job_view(job: Job) -> JobView:
         paused_at=job.paused_at,
         failure=Failure.model_validate(job.failure) if job.failure else None,
         runs=tuple(run_view(run) for run in job.runs),
+        schedule=ScheduleView(
+            priority=Priority.of_rank(job.priority),
+            owner=job.owner,
+            deadline=job.deadline,
+            deadline_policy=DeadlinePolicy(job.deadline_policy),
+            at_risk_at=job.at_risk_at,
+            blockers=job.blockers,
+        ),
     )
 
 

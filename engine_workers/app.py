@@ -34,6 +34,7 @@ app = Celery(
         "engine_workers.handback",
         "engine_workers.replacement",
         "engine_workers.lost",
+        "engine_workers.presence",
     ],
 )
 # A worker publishes a chord's body when it returns the last header, so it has to know that queue.

@@ -9,7 +9,7 @@ from sqlalchemy import Float, and_, bindparam, func, or_, select, update
 
 from engine_workers.errors import NotClaimableError
 from schemas.audio import AudioRef
-from schemas.database import record_event, telling
+from schemas.database import record_end, record_event, telling
 from schemas.jobs import JobRequest, JobState
 from schemas.retries import MAX_ATTEMPTS, Ease, eases
 from schemas.runs import Failure, FailureKind, RunMessage, RunOutcome, RunState
@@ -121,6 +121,12 @@ def tell(session: Session, lease: Lease, kind: str, /, **data: object) -> None:
     """Add what happened to the run to its job's story."""
     about = {"run": str(lease.run_id), "engine": lease.engine, "attempt": lease.attempt}
     record_event(session, lease.job_id, kind, **about, **data)
+
+
+def tell_end(session: Session, lease: Lease, kind: str, /, **data: object) -> None:
+    """Do as `tell`, and let the coordinators know that a place is free."""
+    about = {"run": str(lease.run_id), "engine": lease.engine, "attempt": lease.attempt}
+    record_end(session, lease.job_id, kind, **about, **data)
 
 
 def _free() -> ColumnElement[bool]:

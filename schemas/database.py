@@ -175,6 +175,16 @@ def record_work(session: Session, job_id: UUID, kind: str, /, **data: object) ->
     _append(session, [{"job_id": job_id, "kind": kind, "data": data}], CHANNEL_JOBS, CHANNEL_WORK)
 
 
+def record_end(session: Session, job_id: UUID, kind: str, /, **data: object) -> None:
+    """Do as `record_event`, and wake the coordinators: a place has fallen free at an engine."""
+    rows = [{"job_id": job_id, "kind": kind, "data": data}]
+    # No job's id: that would have them look after the job.
+    woken = func.pg_notify(CHANNEL_WORK, "").label("woken")
+    job = cast(StoredEvent.job_id, Text)
+    told = func.pg_notify(CHANNEL_JOBS, job).label(CHANNEL_JOBS)
+    session.execute(insert(StoredEvent).returning(told, woken), rows)
+
+
 def record_events(session: Session, job_ids: Iterable[UUID], kind: str) -> None:
     """Append the same event, which has no data, to the stories of several jobs."""
     rows = [{"job_id": job_id, "kind": kind, "data": {}} for job_id in job_ids]
@@ -183,7 +193,12 @@ def record_events(session: Session, job_ids: Iterable[UUID], kind: str) -> None:
 
 
 def telling(
-    change: Update, kind: str, *channels: str, told: Sequence[str] = (), also: Sequence[Any] = ()
+    change: Update,
+    kind: str,
+    *channels: str,
+    told: Sequence[str] = (),
+    also: Sequence[Any] = (),
+    frees: bool = False,
 ) -> Select[Any]:
     """Return one statement that makes a change, appends an event, wakes the listeners.
 
@@ -196,6 +211,7 @@ def telling(
         channels: where the listeners are; the watchers of jobs, when none is named.
         told: more of what `change` returns that the event tells.
         also: makes more common table expressions, each from what `change` returns.
+        frees: whether a place falls free at an engine, so that the coordinators are woken.
     """
     changed = change.cte("changed")
     pairs = [part for name in told for part in (literal(name), changed.c[name])]
@@ -205,6 +221,8 @@ def telling(
     )
     job = cast(changed.c.job_id, Text)
     woken = [func.pg_notify(name, job).label(name) for name in channels or (CHANNEL_JOBS,)]
+    if frees:  # no job's id: that would have them look after the job
+        woken.append(func.pg_notify(CHANNEL_WORK, "").label("woken"))
     more = [make(changed).cte(f"more_{place}") for place, make in enumerate(also)]
     return select(*changed.c, *woken).add_cte(story.cte("story"), *more)
 

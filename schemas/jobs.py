@@ -13,6 +13,7 @@ from schemas.audio import AudioRef
 from schemas.base import Contract
 from schemas.names import EngineName
 from schemas.runs import Failure, RunState, RunView
+from schemas.scheduling import ScheduleView
 
 #: The most engines that one job may ask for.
 MAX_ENGINES = 16
@@ -77,6 +78,7 @@ class JobView(Contract):
     paused_at: datetime | None = None
     failure: Failure | None = None
     runs: tuple[RunView, ...] = ()
+    schedule: ScheduleView = ScheduleView()
 
     @property
     def failed_runs(self) -> tuple[RunView, ...]:

@@ -69,6 +69,41 @@ class WorkerSettings(_Section):
     max_audio_seconds: Annotated[float, Field(gt=0)] = 12 * 3600.0
 
 
+class SchedulingSettings(_Section):
+    """In what order runs are given to the workers; docs/scheduling.md states the rule."""
+
+    #: Seconds after which a waiting job of each priority is past its target: it then has the
+    #: overdue places of its engines.
+    critical_target_seconds: Annotated[float, Field(gt=0)] = 300.0
+    high_target_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    normal_target_seconds: Annotated[float, Field(gt=0)] = 4 * 3600.0
+    low_target_seconds: Annotated[float, Field(gt=0)] = 24 * 3600.0
+    #: Of so many places at an engine one goes to the longest overdue run, if there is one.
+    overdue_every: Annotated[int, Field(ge=1)] = 4
+    #: Places in an engine's window beyond its slots: by slot, and by seconds of work, whichever
+    #: is more; at least one, so that no worker idles while its next run is on the way.
+    spare_share: Annotated[float, Field(ge=0)] = 0.25
+    spare_seconds: Annotated[float, Field(ge=0)] = 1.0
+    #: The most spare places of one engine.
+    max_spare: Annotated[int, Field(ge=1)] = 64
+    #: Seconds between two signs of life of a worker; after three it counts as gone.
+    presence_seconds: Annotated[float, Field(gt=0)] = 10.0
+    #: Bytes of memory, and of a device's memory, below which a worker is given nothing more.
+    min_free_memory: Annotated[int, Field(ge=0)] = 128 * 2**20
+    min_free_vram: Annotated[int, Field(ge=0)] = 0
+    #: Seconds that a job waits for an engine that no worker serves, before that run fails.
+    engine_wait_seconds: Annotated[float, Field(gt=0)] = 24 * 3600.0
+
+    def targets(self) -> tuple[float, float, float, float]:
+        """Return the targets in seconds by `Priority.rank`."""
+        return (
+            self.critical_target_seconds,
+            self.high_target_seconds,
+            self.normal_target_seconds,
+            self.low_target_seconds,
+        )
+
+
 class FlowerSettings(_Section):
     """How Flower, the web page of the tasks, is reached."""
 
@@ -112,6 +147,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     #: Time limits by engine name.
     engine_limits: dict[str, LimitSettings] = Field(default_factory=dict)
+    scheduling: SchedulingSettings = SchedulingSettings()
     flower: FlowerSettings = FlowerSettings()
 
     @property

@@ -14,6 +14,7 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     MetaData,
+    SmallInteger,
     Text,
     UniqueConstraint,
     func,
@@ -28,8 +29,15 @@ __all__ = [
     "SCHEMA_REVISION",
     "Base",
     "Batch",
+    "Dependency",
+    "EngineLine",
     "EngineRun",
+    "Estimate",
     "Job",
+    "Owner",
+    "Pause",
+    "Pool",
+    "Share",
     "StoredEvent",
     "StoredReport",
 ]
@@ -73,10 +81,9 @@ class Job(Base):
     __tablename__ = "jobs"
     __table_args__ = (
         Index(
-            "ix_jobs_waiting",
-            "created_at",
-            "id",
-            postgresql_where=text("state = 'queued' AND paused_at IS NULL"),
+            "ix_jobs_deadline",
+            "deadline",
+            postgresql_where=text("deadline IS NOT NULL AND finished_at IS NULL"),
         ),
         Index("ix_jobs_open", "fingerprint", postgresql_where=text("finished_at IS NULL")),
         Index("ix_jobs_created_at", "created_at"),
@@ -102,6 +109,19 @@ class Job(Base):
     finished_at: Mapped[datetime | None]
     #: `Failure` as JSON.
     failure: Mapped[dict[str, Any] | None]
+    #: Whose job it is: whose share and quota it counts against.
+    owner: Mapped[str] = mapped_column(server_default=text("'default'"))
+    #: `Priority.rank`: the smaller goes first.
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("2"))
+    deadline: Mapped[datetime | None]
+    #: `DeadlinePolicy`: what is done when the deadline cannot be kept.
+    deadline_policy: Mapped[str] = mapped_column(server_default=text("'best_effort'"))
+    #: Since when its deadline is not expected to be kept.
+    at_risk_at: Mapped[datetime | None]
+    #: How many of the jobs that it comes after have not ended.
+    blockers: Mapped[int] = mapped_column(server_default=text("0"))
+    #: `FailedDependency`: what is done when one of them fails.
+    on_failed_dependency: Mapped[str] = mapped_column(server_default=text("'skip'"))
 
     runs: Mapped[list[EngineRun]] = relationship(
         back_populates="job", order_by="EngineRun.position", passive_deletes=True
@@ -125,6 +145,25 @@ class EngineRun(Base):
             "ix_engine_runs_leases",
             "lease_expires_at",
             postgresql_where=text("state = 'running'"),
+        ),
+        # The three that admission reads; each holds all that it wants to know of a run.
+        Index(
+            "ix_engine_runs_line",
+            *("engine", "priority", "job_owner", "latest_start", "id"),
+            postgresql_include=["job_id", "cost", "submitted_at"],
+            postgresql_where=text("place = 'waiting'"),
+        ),
+        Index(
+            "ix_engine_runs_age",
+            *("engine", "priority", "job_owner", "submitted_at", "id"),
+            postgresql_include=["job_id", "cost", "latest_start"],
+            postgresql_where=text("place = 'waiting'"),
+        ),
+        Index(
+            "ix_engine_runs_window",
+            *("engine", "job_owner"),
+            postgresql_include=["due_at", "state"],
+            postgresql_where=text("place = 'window'"),
         ),
     )
 
@@ -156,6 +195,18 @@ class EngineRun(Base):
     finished_at: Mapped[datetime | None]
     #: `Failure` as JSON.
     failure: Mapped[dict[str, Any] | None]
+    #: `Place`: where it stands before the broker; None once it needs no place any more.
+    place: Mapped[str | None]
+    #: When it was last given a place in its engine's window.
+    admitted_at: Mapped[datetime | None]
+    #: Of its job, repeated here so that one index has all that decides the order.
+    job_owner: Mapped[str] = mapped_column(server_default=text("'default'"))
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("2"))
+    submitted_at: Mapped[datetime] = mapped_column(server_default=func.now())
+    #: The latest start that still keeps the deadline, or else the priority's target.
+    latest_start: Mapped[datetime] = mapped_column(server_default=func.now())
+    #: Seconds that the engine is expected to need.
+    cost: Mapped[float] = mapped_column(server_default=text("60"))
     #: `Transcript` as zlib-compressed JSON.
     transcript: Mapped[bytes | None] = mapped_column(deferred=True)
 
@@ -187,3 +238,100 @@ class StoredEvent(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     kind: Mapped[str]
     data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
+
+
+class Dependency(Base):
+    """A job that starts only after another has ended. Written by the coordinator."""
+
+    __tablename__ = "dependencies"
+
+    job_id: Mapped[UUID] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    after_id: Mapped[UUID] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True
+    )
+
+
+class Owner(Base):
+    """What somebody may use; who has no row has the defaults. Written by the coordinator."""
+
+    __tablename__ = "owners"
+
+    name: Mapped[str] = mapped_column(primary_key=True)
+    weight: Mapped[float] = mapped_column(server_default=text("1"))
+    #: The most runs that are in one engine's window at a time.
+    max_running: Mapped[int | None]
+    #: The highest priority, as `Priority.rank`, that the owner's jobs may have.
+    top_priority: Mapped[int | None] = mapped_column(SmallInteger)
+
+
+class Pause(Base):
+    """An owner or an engine, or everything, of which nothing is admitted."""
+
+    __tablename__ = "pauses"
+
+    #: `owner`, `engine` or `all`.
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    #: Which; empty for `all`.
+    name: Mapped[str] = mapped_column(primary_key=True)
+    since: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class EngineLine(Base):
+    """How far the order of one engine's line has come. Written by the coordinator."""
+
+    __tablename__ = "engine_lines"
+
+    engine: Mapped[str] = mapped_column(primary_key=True)
+    #: The share's virtual time, in engine-seconds for a weight of 1.
+    virtual_time: Mapped[float] = mapped_column(server_default=text("0"))
+    #: Places given since one went to the longest overdue run.
+    since_overdue: Mapped[int] = mapped_column(server_default=text("0"))
+    #: The most runs in its window; None: as many as its slots allow.
+    max_running: Mapped[int | None]
+
+
+class Share(Base):
+    """What an owner has used of an engine. Written by the coordinator."""
+
+    __tablename__ = "shares"
+
+    engine: Mapped[str] = mapped_column(primary_key=True)
+    owner: Mapped[str] = mapped_column(primary_key=True)
+    #: Engine-seconds by weight, on the line's virtual clock.
+    used: Mapped[float] = mapped_column(server_default=text("0"))
+
+
+class Pool(Base):
+    """A worker that consumes an engine's queue. Written by the worker."""
+
+    __tablename__ = "pools"
+
+    worker: Mapped[str] = mapped_column(primary_key=True)
+    engine: Mapped[str] = mapped_column(primary_key=True, index=True)
+    #: Runs that it works on at a time.
+    slots: Mapped[int]
+    device: Mapped[str] = mapped_column(server_default=text("'cpu'"))
+    #: Bytes of memory that its machine has free; of its device's too, where it has some.
+    free_memory: Mapped[int | None] = mapped_column(BigInteger)
+    free_vram: Mapped[int | None] = mapped_column(BigInteger)
+    #: When it was last heard of, by the database's clock.
+    seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class Estimate(Base):
+    """A running quantile of something measured. Written by the coordinator."""
+
+    __tablename__ = "estimates"
+
+    #: What is measured: `rtf`, engine-seconds for a second of audio, or `rate`, bytes for one.
+    kind: Mapped[str] = mapped_column(primary_key=True)
+    #: Of what: an engine, or a file's suffix.
+    name: Mapped[str] = mapped_column(primary_key=True)
+    median: Mapped[float]
+    #: The 90th percentile.
+    high: Mapped[float]
+    samples: Mapped[int] = mapped_column(server_default=text("1"))
+    #: The mean of |measured - expected| / measured, of the last hundred or so.
+    error: Mapped[float] = mapped_column(server_default=text("0"))

@@ -22,6 +22,7 @@ from schemas.names import QUEUE_AGGREGATION
 from schemas.retries import MAX_ATTEMPTS
 from schemas.runs import FailureKind, RunState
 from schemas.tables import EngineRun
+from tests.serving import RULES, serve
 
 if TYPE_CHECKING:
     from celery import Celery
@@ -46,9 +47,10 @@ def job_id(database: Database, app: Celery) -> UUID:
 
 
 def publish(database: Database, app: Celery) -> UUID:
+    serve(database, "fake")
     with database.transaction() as session:
         job = accept(session, job_request(["fake"]), AUDIO).job_id
-        admit(session)
+        admit(session, RULES)
     assert publish_next(database, app)
     change(database, job, published_at=text("now() - interval '60 s'"))
     return job

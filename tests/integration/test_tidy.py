@@ -17,6 +17,7 @@ from coordinator.tidy import Tidier
 from schemas.audio import AudioRef
 from schemas.names import engine_queue
 from schemas.tables import Job
+from tests.serving import RULES, serve
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,9 +48,10 @@ def broker(app: Celery) -> Iterator[Redis]:
 @pytest.fixture
 def job_id(database: Database, app: Celery, broker: Redis) -> UUID:
     """Return a published job of whose two messages a worker had one when it died."""
+    serve(database, "fake", "moonshine")
     with database.transaction() as session:
         job = accept(session, job_request(["fake", "moonshine"]), AUDIO).job_id
-        admit(session)
+        admit(session, RULES)
     assert publish_next(database, app)
     broker.rpop(engine_queue("moonshine"))
     raw = broker.rpop(engine_queue("fake"))

@@ -89,6 +89,7 @@ def _abandon(cluster: Cluster, jobs: Collection[UUID]) -> None:
             .where(EngineRun.job_id.in_(jobs))
             .values(
                 state="running",
+                place="window",
                 owner="gone@chaos:1",
                 attempt=1,
                 started_at=func.now(),

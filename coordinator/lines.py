@@ -1,0 +1,158 @@
+"""What admission reads of the ledger: free places by engine, the heads of its line."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import text
+
+from coordinator.order import Line, Use, Waiting, window
+
+if TYPE_CHECKING:
+    from sqlalchemy import Row
+    from sqlalchemy.orm import Session
+
+    from schemas.settings import SchedulingSettings
+
+#: How many signs of life of a worker may be missing before it counts as gone.
+MISSED_SIGNS = 3
+
+#: The engines with a live pool, how many run at a time there, what their windows hold. A run that
+#: is to be tried again later has no place in the meantime.
+ENGINES = text("""
+SELECT pool.engine, pool.slots, line.virtual_time, line.since_overdue, line.max_running,
+       estimate.median AS run_seconds,
+       EXISTS (SELECT FROM engine_runs AS run
+               WHERE run.place = 'waiting' AND run.engine = pool.engine) AS waits,
+       ARRAY(SELECT run.job_owner FROM engine_runs AS run
+             WHERE run.place = 'window' AND run.engine = pool.engine
+               AND (run.due_at IS NULL OR run.due_at <= now())) AS taken
+FROM (SELECT engine, sum(slots)::int AS slots FROM pools
+      WHERE seen_at > now() - make_interval(secs => :silence)
+        AND coalesce(free_memory >= :memory, true) AND coalesce(free_vram >= :vram, true)
+      GROUP BY engine) AS pool
+LEFT JOIN engine_lines AS line ON line.engine = pool.engine
+LEFT JOIN estimates AS estimate ON estimate.kind = 'run' AND estimate.name = pool.engine
+WHERE NOT EXISTS (SELECT FROM pauses WHERE kind = 'all'
+                  OR (kind = 'engine' AND pauses.name = pool.engine))
+""")
+
+#: The first runs of each priority and owner: by latest start, and, of those past their target,
+#: by submission. One probe of an index for each line that there is, however long it is.
+HEADS = text("""
+WITH RECURSIVE line AS (
+  (SELECT priority, job_owner FROM engine_runs
+   WHERE place = 'waiting' AND engine = :engine
+   ORDER BY priority, job_owner LIMIT 1)
+  UNION ALL
+  SELECT later.priority, later.job_owner FROM line CROSS JOIN LATERAL (
+    SELECT run.priority, run.job_owner FROM engine_runs AS run
+    WHERE run.place = 'waiting' AND run.engine = :engine
+      AND (run.priority, run.job_owner) > (line.priority, line.job_owner)
+    ORDER BY run.priority, run.job_owner LIMIT 1) AS later
+)
+SELECT head.id, head.job_id, line.job_owner, line.priority, head.overdue, head.cost,
+       extract(epoch FROM head.latest_start)::float8 AS latest_start,
+       extract(epoch FROM head.submitted_at)::float8 AS submitted_at,
+       coalesce(share.used, 0) AS used, coalesce(owner.weight, 1) AS weight, owner.max_running
+FROM line
+LEFT JOIN owners AS owner ON owner.name = line.job_owner
+LEFT JOIN shares AS share ON share.engine = :engine AND share.owner = line.job_owner
+CROSS JOIN LATERAL (
+  (SELECT id, job_id, cost, latest_start, submitted_at, false AS overdue FROM engine_runs AS run
+   WHERE run.place = 'waiting' AND run.engine = :engine
+     AND run.priority = line.priority AND run.job_owner = line.job_owner
+   ORDER BY run.latest_start, run.id LIMIT :places)
+  UNION ALL
+  (SELECT id, job_id, cost, latest_start, submitted_at, true FROM engine_runs AS run
+   WHERE run.place = 'waiting' AND run.engine = :engine
+     AND run.priority = line.priority AND run.job_owner = line.job_owner
+     AND run.submitted_at < now() - make_interval(
+       secs => (CAST(:targets AS float8[]))[line.priority + 1])
+   ORDER BY run.submitted_at, run.id LIMIT :places)
+) AS head
+WHERE NOT EXISTS (SELECT FROM pauses WHERE kind = 'owner' AND pauses.name = line.job_owner)
+""")
+
+
+@dataclass(frozen=True)
+class Free:
+    """An engine that has free places."""
+
+    engine: str
+    places: int
+    virtual_time: float
+    since_overdue: int
+    #: Runs in the window by owner.
+    taken: Counter[str]
+    #: Whether anything waits for it.
+    wanted: bool
+
+
+def free_places(session: Session, rules: SchedulingSettings) -> list[Free]:
+    """Return the engines that can be given runs now, whether or not any wait for them."""
+    rows = session.execute(
+        ENGINES,
+        {
+            "silence": MISSED_SIGNS * rules.presence_seconds,
+            "memory": rules.min_free_memory,
+            "vram": rules.min_free_vram,
+        },
+    )
+    found = (_free(row, rules) for row in rows)
+    return [free for free in found if free.places > 0]
+
+
+def read_line(session: Session, free: Free, rules: SchedulingSettings, places: int) -> Line:
+    """Return an engine's line, long enough to give away that many places."""
+    targets = list(rules.targets())
+    about = {"engine": free.engine, "places": places, "targets": targets}
+    rows = session.execute(HEADS, about).all()
+    owners = {
+        row.job_owner: Use(row.used, row.weight, _room(row.max_running, free.taken[row.job_owner]))
+        for row in rows
+    }
+    runs = [
+        Waiting(
+            row.id,
+            row.job_id,
+            row.job_owner,
+            row.priority,
+            row.latest_start,
+            row.submitted_at,
+            row.cost,
+            row.overdue,
+        )
+        for row in rows
+    ]
+    return Line(
+        [run for run in runs if not run.overdue],
+        [run for run in runs if run.overdue],
+        owners,
+        free.virtual_time,
+        free.since_overdue,
+        rules.overdue_every,
+    )
+
+
+def _free(row: Row[Any], rules: SchedulingSettings) -> Free:
+    spare = (rules.spare_share, rules.spare_seconds, rules.max_spare)
+    size = window(row.slots, row.run_seconds or 1.0, spare)
+    if row.max_running is not None:
+        size = min(size, row.max_running)
+    taken = Counter(row.taken)
+    return Free(
+        row.engine,
+        size - taken.total(),
+        row.virtual_time or 0.0,
+        # A line that nobody was admitted from owes the first place to whoever is overdue.
+        rules.overdue_every if row.since_overdue is None else row.since_overdue,
+        taken,
+        row.waits,
+    )
+
+
+def _room(cap: int | None, taken: int) -> float:
+    return float("inf") if cap is None else cap - taken

@@ -1,0 +1,93 @@
+"""How urgent a job is, whose it is, what it waits for."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from enum import StrEnum
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AwareDatetime, Field, StringConstraints
+
+from schemas.base import Contract
+
+#: The owner of jobs that name none.
+DEFAULT_OWNER = "default"
+#: The most jobs that one job may come after.
+MAX_AFTER = 1000
+
+#: Whose job it is: a label of printable characters.
+OwnerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.@-]{0,99}$")]
+
+
+class Priority(StrEnum):
+    """How urgent a job is, the most urgent first."""
+
+    CRITICAL = "critical"
+    HIGH = "high"
+    NORMAL = "normal"
+    LOW = "low"
+
+    @property
+    def rank(self) -> int:
+        """The place in the order: 0 goes first."""
+        return list(Priority).index(self)
+
+    @classmethod
+    def of_rank(cls, rank: int) -> Priority:
+        """Return the priority of a rank."""
+        return list(cls)[rank]
+
+
+class DeadlinePolicy(StrEnum):
+    """What is done with a job that cannot keep its deadline."""
+
+    #: It goes on; it is marked.
+    BEST_EFFORT = "best_effort"
+    #: It fails when the deadline has passed, or cannot be kept any more.
+    FAIL = "fail"
+    #: Those engines are left out that cannot keep it; at least one stays.
+    DROP_SLOW_ENGINES = "drop_slow_engines"
+
+
+class FailedDependency(StrEnum):
+    """What is done with a job when one that it comes after has failed or was cancelled."""
+
+    #: It is cancelled as well.
+    SKIP = "skip"
+    RUN_ANYWAY = "run_anyway"
+
+
+class Place(StrEnum):
+    """Where a run stands before the broker."""
+
+    #: In its engine's line.
+    WAITING = "waiting"
+    #: In no line: its job is paused, or comes after another.
+    HELD = "held"
+    #: In the engine's window: the broker has it, or is about to get it.
+    WINDOW = "window"
+
+
+class Schedule(Contract):
+    """When a job shall be done, as its submitter asks."""
+
+    priority: Priority = Priority.NORMAL
+    owner: OwnerName = DEFAULT_OWNER
+    deadline: AwareDatetime | None = None
+    deadline_policy: DeadlinePolicy = DeadlinePolicy.BEST_EFFORT
+    after: Annotated[tuple[UUID, ...], Field(max_length=MAX_AFTER)] = ()
+    on_failed_dependency: FailedDependency = FailedDependency.SKIP
+
+
+class ScheduleView(Contract):
+    """How a job is scheduled, as its ledger row stands."""
+
+    priority: Priority = Priority.NORMAL
+    owner: str = DEFAULT_OWNER
+    deadline: datetime | None = None
+    deadline_policy: DeadlinePolicy = DeadlinePolicy.BEST_EFFORT
+    #: Since when its deadline is not expected to be kept.
+    at_risk_at: datetime | None = None
+    #: How many of the jobs that it comes after have not ended.
+    blockers: int = 0
