@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session, joinedload, undefer
 from aggregation.errors import CorruptTranscriptError
 from schemas.database import telling
 from schemas.jobs import JobState
+from schemas.names import CHANNEL_JOBS, CHANNEL_WORK
 from schemas.report import Report
 from schemas.runs import Failure
 from schemas.tables import EngineRun, Job, StoredEvent, StoredReport
@@ -112,7 +113,8 @@ def _ending(state: JobState, *, with_report: bool) -> Select[Any]:
         .returning(Job.id.label("job_id"))
     )
     also = (_report,) if with_report else ()
-    return telling(change, f"job_{state.value}", also=also)
+    # The coordinators too: other jobs may come after this one.
+    return telling(change, f"job_{state.value}", CHANNEL_JOBS, CHANNEL_WORK, also=also)
 
 
 def _report(ended: CTE) -> Insert:

@@ -47,7 +47,7 @@ SET place = 'window', admitted_at = now(),
 FROM unnest(CAST(:runs AS uuid[])) WITH ORDINALITY AS given (id, nth), jobs AS job
 WHERE run.id = given.id AND run.place = 'waiting' AND run.state = 'queued'
   AND job.id = run.job_id AND job.state = 'running'
-RETURNING run.job_id
+RETURNING run.id
 """)
 
 #: What the places cost their owners, and how far the line's clock has come.
@@ -89,7 +89,7 @@ def _give(session: Session, free: Free, line: Line, given: Sequence[Waiting]) ->
         return []
     begun = session.scalars(BEGIN_JOBS, {"jobs": [run.job_id for run in given]}).all()
     record_events(session, begun, "job_admitted")
-    jobs = session.scalars(ADMIT_RUNS, {"runs": [run.id for run in given]}).all()
+    admitted = set(session.scalars(ADMIT_RUNS, {"runs": [run.id for run in given]}))
     owners = sorted({run.owner for run in given})
     session.execute(
         CHARGE,
@@ -101,4 +101,4 @@ def _give(session: Session, free: Free, line: Line, given: Sequence[Waiting]) ->
             "used": [line.owners[owner].used for owner in owners],
         },
     )
-    return list(jobs)
+    return [run.job_id for run in given if run.id in admitted]

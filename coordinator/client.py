@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID, uuid4
 
+from coordinator.asking import Scheduling, make_schedule
 from coordinator.catalogue import choose_engines
 from coordinator.errors import JobFailedError, JobNotFinishedError, LocalStackError
 from coordinator.holding import pause, pause_batch, resume, resume_batch
@@ -19,6 +20,7 @@ from coordinator.ledger import (
     request_cancel,
 )
 from coordinator.local.stack import running
+from coordinator.queue_client import QueueClient
 from coordinator.staging import stage
 from coordinator.submit import accept, job_request
 from coordinator.watching import watch_jobs
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
     from schemas.report import Report
 
 
-class Client:
+class Client(QueueClient):
     """A connection to Chordscribe; use it as a context manager.
 
     With `CHORDSCRIBE_DATABASE_URL` and `CHORDSCRIBE_BROKER_URL` set it talks to those servers and
@@ -133,6 +135,7 @@ class Client:
         idempotency_key: str | None = None,
         join_open: bool = False,
         batch_id: UUID | None = None,
+        **schedule: Unpack[Scheduling],
     ) -> JobView:
         """Submit one recording; when this returns, the job is accepted and cannot be lost.
 
@@ -145,6 +148,7 @@ class Client:
             idempotency_key: the same key gives the same job, however often it is submitted.
             join_open: answer with an unfinished job that asks the same of the same bytes.
             batch_id: the batch that the job belongs to, from `new_batch`.
+            **schedule: how urgent it is, whose, by when, after which: see `Scheduling`.
 
         Raises:
             UsageError: the recording or the request is wrong; nothing was accepted.
@@ -153,6 +157,7 @@ class Client:
         """
         chosen = choose_engines(self._settings, engines)
         request = job_request(chosen, language, options, require_all=require_all)
+        scheduled = make_schedule(schedule)
         audio = stage(source, self._settings.media_root)
         with self.database.transaction() as session:
             accepted = accept(
@@ -162,6 +167,8 @@ class Client:
                 idempotency_key=idempotency_key,
                 join_open=join_open,
                 batch_id=batch_id,
+                schedule=scheduled,
+                rules=self._settings.scheduling,
             )
         if self._work or self.stack.reused:
             self.stack.need(engines=request.engines, work=True)

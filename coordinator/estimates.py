@@ -66,6 +66,8 @@ class Quantiles:
 
 
 def _moved(old: float, value: float, quantile: float, step: float) -> float:
+    if value == old:
+        return old
     pull = quantile if value > old else quantile - 1.0
     return old * math.exp(2 * step * pull)
 

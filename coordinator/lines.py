@@ -93,16 +93,17 @@ class Free:
 
 def free_places(session: Session, rules: SchedulingSettings) -> list[Free]:
     """Return the engines that can be given runs now, whether or not any wait for them."""
-    rows = session.execute(
-        ENGINES,
-        {
-            "silence": MISSED_SIGNS * rules.presence_seconds,
-            "memory": rules.min_free_memory,
-            "vram": rules.min_free_vram,
-        },
-    )
-    found = (_free(row, rules) for row in rows)
+    found = (_free(row, rules) for row in session.execute(ENGINES, presence_limits(rules)))
     return [free for free in found if free.places > 0]
+
+
+def presence_limits(rules: SchedulingSettings) -> dict[str, float]:
+    """Return what a worker's row has to show for its slots to count."""
+    return {
+        "silence": MISSED_SIGNS * rules.presence_seconds,
+        "memory": rules.min_free_memory,
+        "vram": rules.min_free_vram,
+    }
 
 
 def read_line(session: Session, free: Free, rules: SchedulingSettings, places: int) -> Line:

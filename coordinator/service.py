@@ -20,6 +20,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from coordinator import sweep
 from coordinator.admission import ADMISSION_BATCH, admit
 from coordinator.app import make_app
+from coordinator.dependencies import resolve
 from coordinator.publish import (
     aggregations_waiting,
     publish_aggregation,
@@ -121,6 +122,7 @@ class Service:
         with self._database.transaction() as session:
             for job_id in sweep.jobs_to_end(session, 0.0, among=job_ids):
                 publish_aggregation(self._app, job_id)
+            resolve(session, among=job_ids)
 
     def sweep(self, silent: float | None = None) -> None:
         """Rescue what the ledger shows to be stuck, unless another coordinator is doing so.
@@ -136,6 +138,7 @@ class Service:
             rescued = {
                 "dead_leases": sweep.end_dead_leases(session),
                 "cancelled": sweep.end_cancelled(session),
+                "unblocked": resolve(session),
             }
         with self._database.transaction() as session:
             if not sweep.take_lock(session):

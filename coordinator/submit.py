@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from coordinator.dependencies import link, open_among
 from coordinator.errors import (
     BadRequestError,
     BatchNotFoundError,
@@ -132,6 +133,7 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
         if found is not None:
             return Accepted(found, created=False)
     paused_at = _batch_paused_at(session, batch_id) if batch_id is not None else None
+    after = open_among(session, schedule.after, schedule.owner)
     row = {
         "id": uuid4(),
         "batch_id": batch_id,
@@ -141,9 +143,13 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
         "fingerprint": mark,
         "idempotency_key": idempotency_key,
         "audio": audio.model_dump(mode="json"),
+        "blockers": len(after),
         **schedule_columns(session, schedule),
     }
-    return _insert(session, request, audio, row, rules)
+    accepted = _insert(session, request, audio, row, rules)
+    if accepted.created:
+        link(session, accepted.job_id, after)
+    return accepted
 
 
 def _batch_paused_at(session: Session, batch_id: UUID) -> datetime | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import and_, bindparam, func, select, update
 
-from engine_workers.claim import RETRIED_EVENT, RUNNING, Lease, after, tell_end
+from engine_workers.claim import RETRIED_EVENT, RUNNING, Lease, after, tell, tell_end
 from engine_workers.errors import StaleLeaseError
 from schemas.database import notify, telling
 from schemas.jobs import JobState
@@ -145,7 +145,9 @@ def save_failure(
             _end(session, lease, state, failure=stored, processing_seconds=processing_seconds)
         if forced or again is not None:
             notify(session, CHANNEL_WORK, lease.job_id)
-        tell_end(session, lease, kind, **told)
+            tell(session, lease, kind, **told)
+        else:
+            tell_end(session, lease, kind, **told)
     return RunOutcome(run_id=lease.run_id, state=state)
 
 

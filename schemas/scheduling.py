@@ -16,8 +16,10 @@ DEFAULT_OWNER = "default"
 #: The most jobs that one job may come after.
 MAX_AFTER = 1000
 
-#: Whose job it is: a label of printable characters.
-OwnerName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][\w.@-]{0,99}$")]
+OWNER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}$"
+
+#: Whose job it is: letters, digits, `_`, `.`, `@`, `-`; at most 100.
+OwnerName = Annotated[str, StringConstraints(pattern=OWNER_PATTERN)]
 
 
 class Priority(StrEnum):

@@ -6,10 +6,19 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.options import engine_names, engine_options
+from coordinator.cli.options import (
+    DeadlineOption,
+    OwnerOption,
+    PolicyOption,
+    PriorityOption,
+    engine_names,
+    engine_options,
+    scheduling,
+)
 from coordinator.cli.terminal import err, out, print_json, status_line
 from schemas.errors import UsageError
 from schemas.jobs import JobState
+from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, FailedDependency, Priority
 
 if TYPE_CHECKING:
     from uuid import UUID
@@ -40,6 +49,16 @@ def submit(
     batch: Annotated[
         str | None, typer.Option("--batch", help="Put the jobs into a new batch of this name.")
     ] = None,
+    priority: PriorityOption = Priority.NORMAL,
+    owner: OwnerOption = DEFAULT_OWNER,
+    deadline: DeadlineOption = None,
+    deadline_policy: PolicyOption = DeadlinePolicy.BEST_EFFORT,
+    after: Annotated[
+        list[str] | None, typer.Option("--after", help="A job that has to end first, repeatable.")
+    ] = None,
+    on_failed_dependency: Annotated[
+        FailedDependency, typer.Option("--on-failed-dependency", help="What if one of them fails.")
+    ] = FailedDependency.SKIP,
     as_json: JsonOption = False,
 ) -> None:
     """Accept recordings for transcription and return at once; a running stack works on them."""
@@ -49,8 +68,11 @@ def submit(
         message = "--key names one job: submit the files one by one"
         raise UsageError(message)
     names, options = engine_names(engines), engine_options(option or [])
+    schedule = scheduling(priority, owner, deadline, deadline_policy)
     accepted = []
     with Client(work=False, on_status=status_line(err())) as client:
+        schedule["after"] = [client.find(job) for job in after or []]
+        schedule["on_failed_dependency"] = on_failed_dependency
         batch_id = client.new_batch(batch) if batch is not None else None
         for source in files:
             try:
@@ -61,6 +83,7 @@ def submit(
                     options=options,
                     idempotency_key=key,
                     batch_id=batch_id,
+                    **schedule,
                 )
             except UsageError as error:
                 err().print(f"chordscribe: {error}", markup=False)

@@ -3,8 +3,25 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from typing import Annotated
 
+import typer
+
+from coordinator.asking import Scheduling, read_deadline
 from coordinator.errors import BadRequestError
+from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, Priority
+
+PriorityOption = Annotated[
+    Priority, typer.Option("--priority", "-p", help="How urgent it is, against other jobs.")
+]
+OwnerOption = Annotated[str, typer.Option("--owner", help="Whose share and quota it counts for.")]
+DeadlineOption = Annotated[
+    str | None,
+    typer.Option("--deadline", help="When it shall have ended: 90m, 2h, 2026-11-24T18:00+01:00."),
+]
+PolicyOption = Annotated[
+    DeadlinePolicy, typer.Option("--deadline-policy", help="What if that cannot be kept.")
+]
 
 
 class Format(StrEnum):
@@ -38,6 +55,25 @@ def engine_options(pairs: list[str]) -> dict[str, dict[str, object]]:
             raise BadRequestError(message)
         options.setdefault(engine, {})[option] = _value(value)
     return options
+
+
+def scheduling(
+    priority: Priority = Priority.NORMAL,
+    owner: str = DEFAULT_OWNER,
+    deadline: str | None = None,
+    policy: DeadlinePolicy = DeadlinePolicy.BEST_EFFORT,
+) -> Scheduling:
+    """Put together what the options ask for.
+
+    Raises:
+        BadRequestError: the deadline cannot be read.
+    """
+    return Scheduling(
+        priority=priority,
+        owner=owner,
+        deadline=read_deadline(deadline),
+        deadline_policy=policy,
+    )
 
 
 def _value(text: str) -> object:

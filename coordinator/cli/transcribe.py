@@ -6,13 +6,24 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypedDict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.options import Format, engine_names, engine_options
+from coordinator.asking import Scheduling
+from coordinator.cli.options import (
+    DeadlineOption,
+    Format,
+    OwnerOption,
+    PolicyOption,
+    PriorityOption,
+    engine_names,
+    engine_options,
+    scheduling,
+)
 from coordinator.cli.terminal import err, out, print_json, status_line
 from schemas.errors import ChordscribeError, UsageError
+from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, Priority
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -27,7 +38,7 @@ CANCEL_SECONDS = 3.0
 FAILED, PARTLY = 1, 3
 
 
-class Asked(TypedDict):
+class Asked(Scheduling):
     """What `Client.submit` is asked for every file."""
 
     engines: tuple[str, ...]
@@ -99,6 +110,10 @@ def transcribe(
     require_all: Annotated[
         bool, typer.Option("--require-all", help="Fail a job that misses any engine's answer.")
     ] = False,
+    priority: PriorityOption = Priority.NORMAL,
+    owner: OwnerOption = DEFAULT_OWNER,
+    deadline: DeadlineOption = None,
+    deadline_policy: PolicyOption = DeadlinePolicy.BEST_EFFORT,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Transcribe recordings with several engines, merge what they heard, show where they differ."""
@@ -109,6 +124,7 @@ def transcribe(
         options=engine_options(option or []),
         require_all=require_all,
         join_open=True,
+        **scheduling(priority, owner, deadline, deadline_policy),
     )
     batch = Batch()
     with _client(request["engines"], sources) as client:
