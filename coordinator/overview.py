@@ -74,6 +74,8 @@ class Ordered:
     taken: Counter[str]
     taken_seconds: float
     waiting: int
+    #: Whether any live worker consumes its queue.
+    served: bool
     stopped: str | None
     error: float | None
     runs: Sequence[Waiting]
@@ -116,6 +118,7 @@ def _ordered(session: Session, row: Row[Any], rules: SchedulingSettings, limit: 
         taken,
         row.seconds,
         row.waiting,
+        row.served,
         _stopped(row),
         row.error,
         line.give(limit),

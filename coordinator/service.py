@@ -20,7 +20,9 @@ from kombu.exceptions import OperationalError as BrokerError
 from coordinator import sweep
 from coordinator.admission import ADMISSION_BATCH, admit
 from coordinator.app import make_app
+from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
+from coordinator.dropping import drop_unserved
 from coordinator.publish import (
     aggregations_waiting,
     publish_aggregation,
@@ -139,6 +141,8 @@ class Service:
                 "dead_leases": sweep.end_dead_leases(session),
                 "cancelled": sweep.end_cancelled(session),
                 "unblocked": resolve(session),
+                "at_risk": keep_deadlines(session, self._settings.scheduling),
+                "unserved": drop_unserved(session, self._settings.scheduling),
             }
         with self._database.transaction() as session:
             if not sweep.take_lock(session):

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
+from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import link, open_among
 from coordinator.errors import (
     BadRequestError,
@@ -149,6 +150,8 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
     accepted = _insert(session, request, audio, row, rules)
     if accepted.created:
         link(session, accepted.job_id, after)
+        if schedule.deadline is not None:
+            keep_deadlines(session, rules, only=accepted.job_id)
     return accepted
 
 

@@ -1,0 +1,111 @@
+"""Ends runs that wait, or whole jobs, without an engine's doing."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, select, text, update
+
+from coordinator.overview import read_lines
+from schemas.database import record_work
+from schemas.jobs import JobState
+from schemas.runs import Failure, FailureKind, RunState
+from schemas.tables import EngineRun, Job
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+    from uuid import UUID
+
+    from sqlalchemy.orm import Session
+
+    from schemas.settings import SchedulingSettings
+
+#: Runs that one sweep ends because nobody serves their engine.
+MAX_DROPPED = 1000
+
+#: The longest waiting of an engine; one probe of an index for each owner and priority.
+UNSERVED = text("""
+SELECT id FROM engine_runs
+WHERE place = 'waiting' AND engine = ANY(:engines)
+  AND submitted_at < now() - make_interval(secs => :patience)
+LIMIT :most
+""")
+
+
+def drop_runs(session: Session, run_ids: Collection[UUID], kind: FailureKind, message: str) -> int:
+    """Let queued runs fail; return how many did. Their jobs go on without those engines."""
+    failure = Failure(kind=kind, message=message)
+    rows = session.execute(
+        update(EngineRun)
+        .where(EngineRun.id.in_(run_ids), EngineRun.state == RunState.QUEUED.value)
+        .values(
+            state=RunState.FAILED.value,
+            finished_at=func.now(),
+            due_at=None,
+            failure=failure.model_dump(mode="json"),
+        )
+        .returning(EngineRun.job_id, EngineRun.id, EngineRun.engine)
+        .execution_options(synchronize_session=False)
+    ).all()
+    _leave_line(session, [row.id for row in rows])
+    # Only a job that has begun is looked after when its runs have ended.
+    session.execute(
+        update(Job)
+        .where(Job.id.in_([row.job_id for row in rows]), Job.state == JobState.QUEUED.value)
+        .values(state=JobState.RUNNING.value, admitted_at=func.now())
+        .execution_options(synchronize_session=False)
+    )
+    for job_id, run_id, engine in rows:
+        told = {"run": str(run_id), "engine": engine, "kind": kind.value, "why": message}
+        record_work(session, job_id, "run_failed", **told)
+    return len(rows)
+
+
+def fail_job(session: Session, job_id: UUID, message: str) -> None:
+    """Let a job fail; an engine that runs is told to stop at its next sign of life."""
+    failure = Failure(kind=FailureKind.TIMEOUT, message=message)
+    failed = session.scalar(
+        update(Job)
+        .where(Job.id == job_id, Job.finished_at.is_(None))
+        .values(
+            state=JobState.FAILED.value,
+            finished_at=func.now(),
+            failure=failure.model_dump(mode="json"),
+        )
+        .returning(Job.id)
+        .execution_options(synchronize_session=False)
+    )
+    if failed is None:
+        return
+    ended = session.scalars(
+        update(EngineRun)
+        .where(EngineRun.job_id == job_id, EngineRun.state == RunState.QUEUED.value)
+        .values(state=RunState.CANCELLED.value, finished_at=func.now(), due_at=None)
+        .returning(EngineRun.id)
+        .execution_options(synchronize_session=False)
+    ).all()
+    _leave_line(session, ended)
+    record_work(session, job_id, "job_failed", failure=failure.kind.value, message=message)
+
+
+def drop_unserved(session: Session, rules: SchedulingSettings) -> int:
+    """End the runs whose engine no worker has served for too long; return how many those were."""
+    lines = read_lines(session, rules, limit=1)
+    engines = [line.engine for line in lines if line.waiting and not line.served]
+    if not engines:
+        return 0
+    given = {"engines": engines, "patience": rules.engine_wait_seconds, "most": MAX_DROPPED}
+    runs = session.scalars(UNSERVED, given).all()
+    message = f"no worker served the engine in {rules.engine_wait_seconds:.0f} s of waiting"
+    return drop_runs(session, runs, FailureKind.NOT_INSTALLED, message)
+
+
+def _leave_line(session: Session, run_ids: Collection[UUID]) -> None:
+    """Take ended runs out of line; a place in the window is taken back by the next admission."""
+    waiting = select(EngineRun.id).where(EngineRun.id.in_(run_ids), EngineRun.place != "window")
+    session.execute(
+        update(EngineRun)
+        .where(EngineRun.id.in_(waiting))
+        .values(place=None)
+        .execution_options(synchronize_session=False)
+    )
