@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import func, text
+from sqlalchemy import delete, func, text
 from sqlalchemy.dialects.postgresql import insert
 
 from schemas.database import Database
@@ -26,3 +26,9 @@ def serve(database: Database, *engines: str, slots: int = 1000, worker: str = "t
                     index_elements=["worker", "engine"], set_={"slots": slots, "seen_at": soon}
                 )
             )
+
+
+def serve_no_more(database: Database, worker: str = "test") -> None:
+    """Let that worker be gone."""
+    with database.transaction() as session:
+        session.execute(delete(Pool).where(Pool.worker == worker))

@@ -12,6 +12,7 @@ from tests.benchmarks.figures import at_least, at_most
 from tests.chaos import invariants
 from tests.chaos.engines import ENGINES
 from tests.chaos.lab import Lab, case
+from tests.serving import serve, serve_no_more
 
 if TYPE_CHECKING:
     from tests.benchmarks.figures import Figure
@@ -27,8 +28,11 @@ def duplicates(lab: Lab) -> list[Figure]:
     cluster = lab.shared()
     for engine in ENGINES:
         cluster.end(f"{engine}-a")
+    # Nothing is published while nobody lives who could take it.
+    serve(cluster.database, *ENGINES)
     jobs = cluster.submit(lab.size(10, 100))
     _until_published(cluster, len(jobs))
+    serve_no_more(cluster.database)
     for engine in ENGINES:
         _copy_twice(cluster, engine_queue(engine))
     for job in 3 * jobs:
