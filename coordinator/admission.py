@@ -57,11 +57,14 @@ WITH line AS (
   VALUES (:engine, :virtual_time, :since_overdue)
   ON CONFLICT (engine) DO UPDATE
   SET virtual_time = excluded.virtual_time, since_overdue = excluded.since_overdue
+), left_line AS (
+  UPDATE shares SET waited = false
+  WHERE engine = :engine AND waited AND owner <> ALL(CAST(:owners AS text[]))
 )
-INSERT INTO shares (engine, owner, used)
-SELECT :engine, owner, used
+INSERT INTO shares (engine, owner, used, waited)
+SELECT :engine, owner, used, true
 FROM unnest(CAST(:owners AS text[]), CAST(:used AS float8[])) AS use (owner, used)
-ON CONFLICT (engine, owner) DO UPDATE SET used = excluded.used
+ON CONFLICT (engine, owner) DO UPDATE SET used = excluded.used, waited = true
 """)
 
 
@@ -90,7 +93,7 @@ def _give(session: Session, free: Free, line: Line, given: Sequence[Waiting]) ->
     begun = session.scalars(BEGIN_JOBS, {"jobs": [run.job_id for run in given]}).all()
     record_events(session, begun, "job_admitted")
     admitted = set(session.scalars(ADMIT_RUNS, {"runs": [run.id for run in given]}))
-    owners = sorted({run.owner for run in given})
+    owners = sorted(line.owners)
     session.execute(
         CHARGE,
         {

@@ -56,7 +56,8 @@ WITH RECURSIVE line AS (
 SELECT head.id, head.job_id, line.job_owner, line.priority, head.overdue, head.cost,
        extract(epoch FROM head.latest_start)::float8 AS latest_start,
        extract(epoch FROM head.submitted_at)::float8 AS submitted_at,
-       coalesce(share.used, 0) AS used, coalesce(owner.weight, 1) AS weight, owner.max_running
+       coalesce(share.used, 0) AS used, coalesce(share.waited, false) AS waited,
+       coalesce(owner.weight, 1) AS weight, owner.max_running
 FROM line
 LEFT JOIN owners AS owner ON owner.name = line.job_owner
 LEFT JOIN shares AS share ON share.engine = :engine AND share.owner = line.job_owner
@@ -112,7 +113,12 @@ def read_line(session: Session, free: Free, rules: SchedulingSettings, places: i
     about = {"engine": free.engine, "places": places, "targets": targets}
     rows = session.execute(HEADS, about).all()
     owners = {
-        row.job_owner: Use(row.used, row.weight, _room(row.max_running, free.taken[row.job_owner]))
+        row.job_owner: Use(
+            row.used,
+            row.weight,
+            _room(row.max_running, free.taken[row.job_owner]),
+            row.waited,
+        )
         for row in rows
     }
     runs = [

@@ -39,6 +39,9 @@ class Use:
     weight: float = 1.0
     #: Places that its cap leaves.
     room: float = math.inf
+    #: Whether something of it has waited since the last place was given: its use then counts as
+    #: it is. Who comes back after a while is owed nothing for that while.
+    waited: bool = False
 
 
 @dataclass(slots=True)
@@ -63,6 +66,7 @@ class Line:
         least for its weight; among that owner's to the one that has to start first.
         """
         groups = _groups(self.heads)
+        self._welcome({owner for _, owner in groups})
         overdue = deque(sorted(self.overdue, key=lambda run: (run.submitted_at, run.id)))
         given: list[Waiting] = []
         taken: set[UUID] = set()
@@ -88,9 +92,10 @@ class Line:
                 firsts.append(group[0])
         if not firsts:
             return None
-        # The clock moves to whoever has had the least: who comes late starts there.
-        self.virtual_time = max(self.virtual_time, min(map(self._tag, firsts)))
-        return min(firsts, key=lambda run: (run.priority, self._tag(run), run.latest_start, run.id))
+        self.virtual_time = min(map(self._used, firsts))
+        return min(
+            firsts, key=lambda run: (run.priority, self._used(run), run.latest_start, run.id)
+        )
 
     def _oldest(self, overdue: deque[Waiting], taken: set[UUID]) -> Waiting | None:
         """Return the run past its target that was submitted first; drop what cannot be given."""
@@ -101,13 +106,20 @@ class Line:
     def _use(self, owner: str) -> Use:
         return self.owners.setdefault(owner, Use())
 
-    def _tag(self, run: Waiting) -> float:
-        """Return the virtual time at which the owner's next run begins."""
-        return max(self._use(run.owner).used, self.virtual_time)
+    def _used(self, run: Waiting) -> float:
+        return self._use(run.owner).used
+
+    def _welcome(self, owners: Iterable[str]) -> None:
+        """Let those who come anew start with what the one has who has had the least."""
+        uses = [self._use(owner) for owner in owners]
+        least = min((use.used for use in uses if use.waited), default=self.virtual_time)
+        for use in uses:
+            if not use.waited:
+                use.used, use.waited = max(use.used, least), True
 
     def _charge(self, run: Waiting) -> None:
         use = self._use(run.owner)
-        use.used = self._tag(run) + run.cost / use.weight
+        use.used += run.cost / use.weight
         use.room -= 1
 
 

@@ -94,7 +94,8 @@ def insert_runs(
             "priority": job["priority"],
             "cost": seconds[engine],
             "must_start": must_start(job["deadline"], seconds[engine]),
-            "target": targets[job["priority"]],
+            # The longer goes first among equals, which shortens the whole (LPT).
+            "target": targets[job["priority"]] - seconds[engine],
         }
         for (job, engines, _), seconds in zip(jobs, costs, strict=True)
         for position, engine in enumerate(engines)

@@ -49,7 +49,8 @@ def prioritise(
     if not JobState(job.state).terminal and job.priority != priority.rank:
         check_priority(session, job.owner, priority)
         job.priority = priority.rank
-        target = func.make_interval(0, 0, 0, 0, 0, 0, rules.targets()[priority.rank])
+        seconds = rules.targets()[priority.rank] - EngineRun.cost
+        target = func.make_interval(0, 0, 0, 0, 0, 0, seconds)
         kept = EngineRun.latest_start if job.deadline else EngineRun.submitted_at + target
         session.execute(
             update(EngineRun)

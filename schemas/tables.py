@@ -203,7 +203,7 @@ class EngineRun(Base):
     job_owner: Mapped[str] = mapped_column(server_default=text("'default'"))
     priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("2"))
     submitted_at: Mapped[datetime] = mapped_column(server_default=func.now())
-    #: The latest start that still keeps the deadline, or else the priority's target.
+    #: The latest start that still ends by the deadline, or else by the priority's target.
     latest_start: Mapped[datetime] = mapped_column(server_default=func.now())
     #: Seconds that the engine is expected to need.
     cost: Mapped[float] = mapped_column(server_default=text("60"))
@@ -301,6 +301,8 @@ class Share(Base):
     owner: Mapped[str] = mapped_column(primary_key=True)
     #: Engine-seconds by weight, on the line's virtual clock.
     used: Mapped[float] = mapped_column(server_default=text("0"))
+    #: Whether something of it waited when the line's last place was given.
+    waited: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
 class Pool(Base):

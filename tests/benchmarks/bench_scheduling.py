@@ -77,7 +77,9 @@ def _cost(database: Database, *, quick: bool) -> list[Figure]:
 def _shares(database: Database, *, quick: bool) -> list[Figure]:
     """Let five owners have more than enough to do, of one priority."""
     outcome = simulate(
-        database, Kind(1000 if quick else 4000, mix=(0, 0, 1)), Plan(40, reaction=0.5, looks=700)
+        database,
+        Kind(1000 if quick else 4000, mix=(0, 0, 1)),
+        Plan(40, reaction=0.5, looks=700 if quick else 2500),
     )
     worst = 0.0
     for engine in outcome.slots:

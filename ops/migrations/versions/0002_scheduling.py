@@ -123,6 +123,7 @@ def _tables() -> None:
         _key("engine"),
         _key("owner"),
         _number("used", "0", sa.Double()),
+        sa.Column("waited", sa.Boolean(), server_default=sa.text("false"), nullable=False),
         sa.PrimaryKeyConstraint("engine", "owner", name=op.f("pk_shares")),
     )
     op.create_table(

@@ -90,7 +90,7 @@ class Ledger:
             ) as copy:
                 targets = self._rules.targets()
                 for task in tasks:
-                    due = targets[task.priority] + task.submitted
+                    due = targets[task.priority] + task.submitted - task.cost
                     if task.deadline is not None:
                         due = task.deadline - task.cost
                     row = (task.id, task.job_id, task.engine, 0, "queued", "waiting", task.owner)
