@@ -133,7 +133,7 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
         )
         if found is not None:
             return Accepted(found, created=False)
-    paused_at = _batch_paused_at(session, batch_id) if batch_id is not None else None
+    paused_at = batch_paused_at(session, batch_id) if batch_id is not None else None
     after = open_among(session, schedule.after, schedule.owner)
     row = {
         "id": uuid4(),
@@ -155,7 +155,12 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
     return accepted
 
 
-def _batch_paused_at(session: Session, batch_id: UUID) -> datetime | None:
+def batch_paused_at(session: Session, batch_id: UUID) -> datetime | None:
+    """Return since when a batch is paused, None when it is not; it stays so until the commit.
+
+    Raises:
+        BatchNotFoundError: there is no such batch.
+    """
     batch = session.get(Batch, batch_id, with_for_update={"read": True})
     if batch is None:
         message = f"there is no batch {batch_id}"

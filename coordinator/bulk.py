@@ -1,0 +1,98 @@
+"""Accepts many jobs at a time: all of them or none."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from sqlalchemy import Text, cast, func, insert, select
+
+from coordinator.dependencies import open_among
+from coordinator.errors import BadRequestError
+from coordinator.placing import insert_runs, schedule_columns
+from coordinator.submit import RULES, USUAL, batch_paused_at, fingerprint
+from schemas.jobs import JobState
+from schemas.names import CHANNEL_JOBS, CHANNEL_WORK
+from schemas.tables import Dependency, Job, StoredEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sqlalchemy.orm import Session
+
+    from schemas.audio import AudioRef
+    from schemas.jobs import JobRequest
+    from schemas.scheduling import Schedule
+    from schemas.settings import SchedulingSettings
+
+#: The most jobs that are accepted in one transaction.
+MAX_JOBS = 100_000
+
+
+def accept_many(
+    session: Session,
+    request: JobRequest,
+    recordings: Sequence[AudioRef],
+    *,
+    batch_id: UUID | None = None,
+    schedule: Schedule = USUAL,
+    rules: SchedulingSettings = RULES,
+) -> tuple[UUID, ...]:
+    """Write down one job for each recording; they are accepted together when the session commits.
+
+    A deadline that cannot be kept is marked by the next sweep.
+
+    Raises:
+        BadRequestError: there are more than 100,000, or the schedule cannot be kept.
+        BatchNotFoundError: there is no such batch.
+        QuotaError: the owner may not have that priority.
+    """
+    if len(recordings) > MAX_JOBS:
+        message = f"{len(recordings):,} jobs at a time; at most {MAX_JOBS:,} are accepted together"
+        raise BadRequestError(message)
+    if not recordings:
+        return ()
+    after = open_among(session, schedule.after, schedule.owner)
+    same = {
+        "batch_id": batch_id,
+        "paused_at": batch_paused_at(session, batch_id) if batch_id is not None else None,
+        "state": JobState.QUEUED.value,
+        "request": request.model_dump(mode="json"),
+        "blockers": len(after),
+        **schedule_columns(session, schedule),
+    }
+    rows: list[dict[str, Any]] = [
+        {
+            **same,
+            "id": uuid4(),
+            "fingerprint": fingerprint(request, audio),
+            "audio": audio.model_dump(mode="json"),
+        }
+        for audio in recordings
+    ]
+    session.execute(insert(Job).returning(Job.id), rows)
+    insert_runs(
+        session,
+        [(row, request.engines, audio) for row, audio in zip(rows, recordings, strict=True)],
+        rules,
+    )
+    links = [{"job_id": row["id"], "after_id": earlier} for row in rows for earlier in after]
+    if links:
+        session.execute(insert(Dependency), links)
+    _tell(session, rows, request)
+    return tuple(row["id"] for row in rows)
+
+
+def _tell(session: Session, rows: Sequence[dict[str, Any]], request: JobRequest) -> None:
+    """Begin each job's story; wake the coordinators once."""
+    events = [
+        {
+            "job_id": row["id"],
+            "kind": "job_submitted",
+            "data": {"engines": list(request.engines), "name": row["audio"]["name"]},
+        }
+        for row in rows
+    ]
+    told = func.pg_notify(CHANNEL_JOBS, cast(StoredEvent.job_id, Text)).label("told")
+    session.execute(insert(StoredEvent).returning(told), events)
+    session.execute(select(func.pg_notify(CHANNEL_WORK, "")))
