@@ -9,17 +9,30 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import ValidationError
-from sqlalchemy import CTE, Integer, Select, bindparam, exists, func, select, update
+from sqlalchemy import (
+    CTE,
+    ColumnElement,
+    Integer,
+    Select,
+    Text,
+    bindparam,
+    case,
+    cast,
+    exists,
+    func,
+    select,
+    update,
+)
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.orm import Session, joinedload, undefer
 
 from aggregation.errors import CorruptTranscriptError
 from schemas.database import telling
 from schemas.jobs import JobState
-from schemas.names import CHANNEL_JOBS, CHANNEL_WORK
+from schemas.names import CHANNEL_WORK
 from schemas.report import Report
 from schemas.runs import Failure
-from schemas.tables import EngineRun, Job, StoredEvent, StoredReport
+from schemas.tables import Dependency, EngineRun, Job, StoredEvent, StoredReport
 from schemas.transcript import Transcript
 
 #: The most bytes that one stored transcript may unpack to: a day of speech needs 30 MB.
@@ -113,8 +126,13 @@ def _ending(state: JobState, *, with_report: bool) -> Select[Any]:
         .returning(Job.id.label("job_id"))
     )
     also = (_report,) if with_report else ()
-    # The coordinators too: other jobs may come after this one.
-    return telling(change, f"job_{state.value}", CHANNEL_JOBS, CHANNEL_WORK, also=also)
+    return telling(change, f"job_{state.value}", also=also, wakes=_wake_for_dependants)
+
+
+def _wake_for_dependants(job_id: ColumnElement[UUID]) -> ColumnElement[str | None]:
+    """Wake the coordinators when other jobs come after this one."""
+    waits = exists().where(Dependency.after_id == job_id)
+    return case((waits, cast(func.pg_notify(CHANNEL_WORK, cast(job_id, Text)), Text)))
 
 
 def _report(ended: CTE) -> Insert:

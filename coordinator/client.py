@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID, uuid4
 
 from coordinator.asking import Scheduling, make_schedule
+from coordinator.bulk_client import BulkClient
 from coordinator.catalogue import choose_engines
 from coordinator.errors import JobFailedError, JobNotFinishedError, LocalStackError
 from coordinator.holding import pause, pause_batch, resume, resume_batch
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from schemas.report import Report
 
 
-class Client(QueueClient):
+class Client(QueueClient, BulkClient):
     """A connection to Chordscribe; use it as a context manager.
 
     With `CHORDSCRIBE_DATABASE_URL` and `CHORDSCRIBE_BROKER_URL` set it talks to those servers and

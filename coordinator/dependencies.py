@@ -97,6 +97,8 @@ def resolve(session: Session, among: Collection[UUID] | None = None) -> int:
 
 def _skip(session: Session, failed: dict[UUID, Any]) -> set[UUID]:
     """Cancel the jobs that shall not run without those that failed."""
+    if not failed:
+        return set()
     failure = Failure(
         kind=FailureKind.CANCELLED, message="a job that it comes after did not end well"
     )

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from sqlalchemy import select, tuple_
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import select, text, tuple_
 
 from schemas.tables import Estimate
 
@@ -34,6 +33,16 @@ MEDIAN, HIGH = 0.5, 0.9
 FIRST_STEP, LAST_STEP = 1.0, 0.05
 #: So many samples make the mean error.
 ERROR_SAMPLES = 100
+
+
+KEEP = text("""
+INSERT INTO estimates (kind, name, median, high, samples, error)
+SELECT * FROM unnest(
+  CAST(:kinds AS text[]), CAST(:names AS text[]), CAST(:medians AS float8[]),
+  CAST(:highs AS float8[]), CAST(:samples AS int[]), CAST(:errors AS float8[]))
+ON CONFLICT (kind, name) DO UPDATE SET median = excluded.median, high = excluded.high,
+  samples = excluded.samples, error = excluded.error
+""")
 
 
 class Key(NamedTuple):
@@ -128,20 +137,18 @@ def learn(session: Session, measured: Sequence[Row[Any]]) -> None:
             known[key] = Quantiles(value, value)
     if not known:
         return
-    rows = [
+    ordered = sorted(known.items())
+    session.execute(
+        KEEP,
         {
-            "kind": key.kind,
-            "name": key.name,
-            "median": found.median,
-            "high": found.high,
-            "samples": found.samples,
-            "error": found.error,
-        }
-        for key, found in sorted(known.items())
-    ]
-    made = insert(Estimate)
-    changed = {name: made.excluded[name] for name in ("median", "high", "samples", "error")}
-    session.execute(made.on_conflict_do_update(index_elements=["kind", "name"], set_=changed), rows)
+            "kinds": [key.kind for key, _ in ordered],
+            "names": [key.name for key, _ in ordered],
+            "medians": [found.median for _, found in ordered],
+            "highs": [found.high for _, found in ordered],
+            "samples": [found.samples for _, found in ordered],
+            "errors": [found.error for _, found in ordered],
+        },
+    )
 
 
 def _keys(engines: Iterable[str], name: str) -> list[Key]:

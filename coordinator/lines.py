@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 MISSED_SIGNS = 3
 
 #: The engines with a live pool, how many run at a time there, what their windows hold. A run that
-#: is to be tried again later has no place in the meantime.
+#: is to be tried again later has no place in the meantime. Not `now()`, when the transaction began:
+#: while it waited for the lock, another coordinator may have given places away.
 ENGINES = text("""
 SELECT pool.engine, pool.slots, line.virtual_time, line.since_overdue, line.max_running,
        estimate.median AS run_seconds,
@@ -28,7 +29,7 @@ SELECT pool.engine, pool.slots, line.virtual_time, line.since_overdue, line.max_
                WHERE run.place = 'waiting' AND run.engine = pool.engine) AS waits,
        ARRAY(SELECT run.job_owner FROM engine_runs AS run
              WHERE run.place = 'window' AND run.engine = pool.engine
-               AND (run.due_at IS NULL OR run.due_at <= now())) AS taken
+               AND (run.due_at IS NULL OR run.due_at <= statement_timestamp())) AS taken
 FROM (SELECT engine, sum(slots)::int AS slots FROM pools
       WHERE seen_at > now() - make_interval(secs => :silence)
         AND coalesce(free_memory >= :memory, true) AND coalesce(free_vram >= :vram, true)

@@ -35,7 +35,7 @@ from coordinator.tidy import Tidier
 from schemas.database import Database, record_events
 from schemas.errors import ChordscribeError, LedgerError
 from schemas.logs import set_up_logs
-from schemas.names import CHANNEL_WORK
+from schemas.names import CHANNEL_WORK, FREED
 from schemas.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -45,6 +45,10 @@ if TYPE_CHECKING:
 
 #: Seconds until a server that did not answer is tried again; doubled up to the second figure.
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 10.0
+
+#: Seconds for which places that fall free are gathered, while nothing else is heard: the spare
+#: places of each window keep the workers busy meanwhile.
+GATHER_SECONDS = 0.05
 
 #: How many times longer a forgotten job waits while the aggregation's queue is not empty.
 LONG_WAIT = 10
@@ -182,13 +186,20 @@ class Service:
         select.select(sources, [], [], seconds)
         if connection is None:
             return set()
-        return set(filter(None, map(_as_id, connection.notifies(timeout=0))))
+        heard = {note.payload for note in connection.notifies(timeout=0)}
+        until = time.monotonic() + GATHER_SECONDS
+        while heard == {FREED} and (left := until - time.monotonic()) > 0:
+            ready, _, _ = select.select(sources, [], [], left)
+            if self._wake_read in ready:
+                break
+            heard |= {note.payload for note in connection.notifies(timeout=0)}
+        return set(filter(None, map(_as_id, heard)))
 
 
-def _as_id(notification: psycopg.Notify) -> UUID | None:
+def _as_id(payload: str) -> UUID | None:
     """Return the job that was named; None when somebody only wanted to wake us."""
     try:
-        return UUID(notification.payload)
+        return UUID(payload)
     except ValueError:
         return None
 

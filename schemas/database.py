@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import select as sockets
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 from uuid import UUID
@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, O
 from sqlalchemy.orm import Session, sessionmaker
 
 from schemas.errors import ConfigurationError, LedgerError, SchemaVersionError
-from schemas.names import CHANNEL_JOBS, CHANNEL_WORK
+from schemas.names import CHANNEL_JOBS, CHANNEL_WORK, FREED
 from schemas.settings import Settings
 from schemas.tables import SCHEMA_REVISION, StoredEvent
 
@@ -179,7 +179,7 @@ def record_end(session: Session, job_id: UUID, kind: str, /, **data: object) -> 
     """Do as `record_event`, and wake the coordinators: a place has fallen free at an engine."""
     rows = [{"job_id": job_id, "kind": kind, "data": data}]
     # No job's id: that would have them look after the job.
-    woken = func.pg_notify(CHANNEL_WORK, "").label("woken")
+    woken = func.pg_notify(CHANNEL_WORK, FREED).label("woken")
     job = cast(StoredEvent.job_id, Text)
     told = func.pg_notify(CHANNEL_JOBS, job).label(CHANNEL_JOBS)
     session.execute(insert(StoredEvent).returning(told, woken), rows)
@@ -198,7 +198,7 @@ def telling(
     *channels: str,
     told: Sequence[str] = (),
     also: Sequence[Any] = (),
-    frees: bool = False,
+    wakes: Callable[[Any], Any] | None = None,
 ) -> Select[Any]:
     """Return one statement that makes a change, appends an event, wakes the listeners.
 
@@ -211,7 +211,7 @@ def telling(
         channels: where the listeners are; the watchers of jobs, when none is named.
         told: more of what `change` returns that the event tells.
         also: makes more common table expressions, each from what `change` returns.
-        frees: whether a place falls free at an engine, so that the coordinators are woken.
+        wakes: makes, from the column of the job's id, what wakes others.
     """
     changed = change.cte("changed")
     pairs = [part for name in told for part in (literal(name), changed.c[name])]
@@ -221,8 +221,8 @@ def telling(
     )
     job = cast(changed.c.job_id, Text)
     woken = [func.pg_notify(name, job).label(name) for name in channels or (CHANNEL_JOBS,)]
-    if frees:  # no job's id: that would have them look after the job
-        woken.append(func.pg_notify(CHANNEL_WORK, "").label("woken"))
+    if wakes is not None:
+        woken.append(wakes(changed.c.job_id).label("woken"))
     more = [make(changed).cte(f"more_{place}") for place, make in enumerate(also)]
     return select(*changed.c, *woken).add_cte(story.cte("story"), *more)
 

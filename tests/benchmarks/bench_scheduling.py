@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import statistics
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from coordinator.bulk import accept_many
+from coordinator.submit import job_request
 from schemas.scheduling import Priority
 from schemas.settings import SchedulingSettings
 from tests.benchmarks.figures import Figure, at_least, at_most, informs
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schemas.database import Database
+    from tests.chaos.cluster import Cluster
 
 #: Where the plots go.
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -28,6 +32,8 @@ RULES = SchedulingSettings()
 ADMISSION_MS, FLAT = 10.0, 1.5
 #: How far a share may be from its weight; the least utilisation; the most above LPT's makespan.
 SHARE, UTILISATION, MAKESPAN = 0.10, 0.97, 1.1
+#: Jobs that one client submits in a second.
+BULK = 1000
 #: Jobs of a drained load by workers, one and more for each engine.
 DRAINED = {1: 60, 10: 400, 100: 2000, 1000: 10_000}
 QUICK = {10: 100, 1000: 1000}
@@ -36,8 +42,10 @@ QUICK = {10: 100, 1000: 1000}
 def main(quick: bool) -> list[Figure]:  # noqa: FBT001  # every benchmark is called so
     """Simulate; `quick` takes smaller loads and draws nothing."""
     with Lab(quick=True) as lab, lab.cluster() as cluster:
-        found = _cost(cluster.database, quick=quick)
+        found = [_bulk(cluster, 1000 if quick else 10_000)]
+        found += _cost(cluster.database, quick=quick)
         found += _shares(cluster.database, quick=quick)
+        found.append(_makespan(cluster.database, 200 if quick else 2000))
         for workers, jobs in (QUICK if quick else DRAINED).items():
             found += _drained(cluster.database, workers, jobs, plot=not quick)
         return found
@@ -47,6 +55,17 @@ def simulate(database: Database, kind: Kind, plan: Plan) -> Outcome:
     """Run one load through one plan."""
     print(f"{kind.jobs:,} jobs, {plan.workers:,} workers …", file=sys.stderr)
     return Simulation(database, RULES, make(kind), plan).run()
+
+
+def _bulk(cluster: Cluster, jobs: int) -> Figure:
+    """Submit many jobs of two engines at once, in batches of a thousand."""
+    audio = cluster.recording()
+    began = time.monotonic()
+    for _ in range(jobs // 1000):
+        with cluster.database.transaction() as session:
+            accept_many(session, job_request(("fake", "second")), 1000 * [audio])
+    rate = jobs / (time.monotonic() - began)
+    return at_least("jobs submitted in bulk by one client", rate, BULK, "/s")
 
 
 def _cost(database: Database, *, quick: bool) -> list[Figure]:
@@ -92,6 +111,15 @@ def _shares(database: Database, *, quick: bool) -> list[Figure]:
         errors = [abs(had[o] / whole / (w / weights) - 1) for o, w in WEIGHTS.items()]
         worst = max(worst, *errors)
     return [at_most("worst error of an owner's share, weights 1 to 5", worst, SHARE, "×")]
+
+
+def _makespan(database: Database, jobs: int) -> Figure:
+    """Work off jobs of one owner's priority, for LPT's bound knows of none."""
+    outcome = simulate(database, Kind(jobs, mix=(0, 0, 1)), Plan(100))
+    last = max(task.ended or 0.0 for task in outcome.tasks)
+    bound = lpt_makespan(outcome.tasks, outcome.slots)
+    label = f"makespan over LPT's, 100 workers, {jobs:,} jobs, one priority"
+    return at_most(label, last / bound, MAKESPAN, "×")
 
 
 def _drained(database: Database, workers: int, jobs: int, *, plot: bool) -> list[Figure]:

@@ -25,6 +25,8 @@ CLOCK = """
 CREATE SCHEMA sim;
 CREATE FUNCTION sim.now() RETURNS timestamptz LANGUAGE sql STABLE
   AS $$ SELECT current_setting('sim.clock')::timestamptz $$;
+CREATE FUNCTION sim.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABLE
+  AS $$ SELECT sim.now() $$;
 """
 SEARCH_PATH = "SET LOCAL search_path = sim, pg_catalog, public"
 
