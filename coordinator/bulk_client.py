@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Unpack
 from coordinator.asking import Scheduling, make_schedule
 from coordinator.bulk import MAX_JOBS, accept_many
 from coordinator.catalogue import choose_engines
+from coordinator.client_part import ClientPart
 from coordinator.errors import BadRequestError
 from coordinator.staging import stage
 from coordinator.submit import job_request
@@ -16,26 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from uuid import UUID
 
-    from coordinator.local.stack import RunningStack
-    from schemas.database import Database
-    from schemas.settings import Settings
 
-
-class BulkClient:
+class BulkClient(ClientPart):
     """The part of a client that submits in bulk."""
 
-    _settings: Settings
     _work: bool
-
-    @property
-    def database(self) -> Database:
-        """The ledger in use."""
-        raise NotImplementedError
-
-    @property
-    def stack(self) -> RunningStack:
-        """The servers in use."""
-        raise NotImplementedError
 
     def submit_batch(
         self,
@@ -53,12 +39,12 @@ class BulkClient:
             StagingError: the media store cannot be written.
             LedgerError: the database does not answer.
         """
-        request = job_request(choose_engines(self._settings, engines), language)
+        request = job_request(choose_engines(self.settings, engines), language)
         scheduled = make_schedule(schedule)
         if len(sources) > MAX_JOBS:
             message = f"{len(sources):,} recordings: at most {MAX_JOBS:,} are accepted together"
             raise BadRequestError(message)
-        recordings = [stage(source, self._settings.media_root) for source in sources]
+        recordings = [stage(source, self.settings.media_root) for source in sources]
         with self.database.transaction() as session:
             jobs = accept_many(
                 session,
@@ -66,7 +52,7 @@ class BulkClient:
                 recordings,
                 batch_id=batch_id,
                 schedule=scheduled,
-                rules=self._settings.scheduling,
+                rules=self.settings.scheduling,
             )
         if self._work or self.stack.reused:
             self.stack.need(engines=request.engines, work=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from coordinator.client_part import ClientPart
 from coordinator.overview import read_queue
 from coordinator.steering import (
     pause_whole,
@@ -19,24 +20,12 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from coordinator.steering import Whole
-    from schemas.database import Database
     from schemas.jobs import JobView
     from schemas.queue import EngineQueue, JobReason
-    from schemas.settings import Settings
 
 
-class QueueClient:
+class QueueClient(ClientPart):
     """The part of a client that is about the order of things."""
-
-    @property
-    def database(self) -> Database:
-        """The ledger in use."""
-        raise NotImplementedError
-
-    @property
-    def settings(self) -> Settings:
-        """The settings in force."""
-        raise NotImplementedError
 
     def queue(self, limit: int = 20) -> tuple[EngineQueue, ...]:
         """Return what waits for each engine, the first `limit` runs in their order."""

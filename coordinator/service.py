@@ -114,7 +114,7 @@ class Service:
                 log.info("published", admitted=len(admitted), published=published)
             if len(admitted) < ADMISSION_BATCH:
                 break  # what came meanwhile is heard of, or due at once
-        with self._database.transaction() as session:
+        with self._database.reading() as session:
             wait = seconds_to_next(session)
         return math.inf if wait is None else wait
 

@@ -234,15 +234,13 @@ def _folder_of(model: str, hub: str) -> str:
         return model
     from funasr.download import name_maps_from_hub as names  # noqa: PLC0415  # heavy, see above
 
+    known = names.name_maps_ms if hub == "modelscope" else names.name_maps_hf
+    repository = known.get(model, model)
     try:
         if hub == "modelscope":
             from modelscope import snapshot_download  # noqa: PLC0415  # likewise
-
-            repository = names.name_maps_ms.get(model, model)
         else:
             from huggingface_hub import snapshot_download  # noqa: PLC0415  # likewise
-
-            repository = names.name_maps_hf.get(model, model)
         return str(snapshot_download(repository, local_files_only=True))
     except Exception as error:  # each hub has errors of its own
         name = model.rpartition("/")[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,9 +11,9 @@ from rapidfuzz.distance import Levenshtein
 
 from engine_workers.engines.audio import SAMPLE_RATE, Audio
 from engine_workers.errors import ModelMissingError
-from engine_workers.media.decode import decode
 from engine_workers.models import LoadedEngine
 from engine_workers.sanitise import Sanitiser
+from tests.integration.sample_audio import sample_audio
 
 if TYPE_CHECKING:
     from engine_workers.engines.base import Engine
@@ -36,11 +35,7 @@ def engine() -> Engine:
 @pytest.fixture(scope="module")
 def sample() -> Audio:
     """Return the beginning of the recording that the moonshine-voice wheel carries."""
-    spec = find_spec("moonshine_voice")
-    if spec is None or spec.origin is None:
-        pytest.skip("the sample recording is in the package moonshine-voice")
-    path = Path(spec.origin).parent / "assets" / "two_cities.wav"
-    return Audio(decode(path, 60.0).samples[: int(SAID_SECONDS * SAMPLE_RATE)])
+    return sample_audio(SAID_SECONDS)
 
 
 def heard(engine: Engine, audio: Audio) -> list[Segment]:

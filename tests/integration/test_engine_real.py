@@ -18,11 +18,11 @@ from engine_workers.engines import faster_whisper
 from engine_workers.engines.audio import SAMPLE_RATE
 from engine_workers.engines.base import Audio, Ease, Engine
 from engine_workers.errors import ModelMissingError, UnsupportedError
-from engine_workers.media.decode import decode
 from engine_workers.models import LoadedEngine
 from engine_workers.sanitise import Sanitiser
 from schemas.settings import load_settings
 from schemas.transcript import Segment
+from tests.integration.sample_audio import sample_audio
 
 #: What is said in the sample recording of 44 seconds, by Charles Dickens.
 SAID = (
@@ -66,11 +66,7 @@ def loaded() -> LoadedEngine:
 @pytest.fixture(scope="module")
 def sample() -> Audio:
     """Return the recording that the moonshine-voice wheel carries."""
-    spec = find_spec("moonshine_voice")
-    if spec is None or spec.origin is None:
-        pytest.skip("the sample recording is in the package moonshine-voice")
-    path = Path(spec.origin).parent / "assets" / "two_cities.wav"
-    return Audio(decode(path, 60.0).samples)
+    return sample_audio()
 
 
 def heard(engine: Engine, audio: Audio) -> list[Segment]:
