@@ -32,7 +32,7 @@ ADMISSION_LOCK = 0x63686F7261
 
 #: Jobs before runs, as those lock who cancel or pause a job. A job begins with its first run.
 BEGIN_JOBS = text("""
-UPDATE jobs SET state = 'running', admitted_at = now()
+UPDATE jobs SET state = 'running', admitted_at = now(), one_chord = true
 WHERE id IN (SELECT id FROM jobs WHERE id = ANY(:jobs) AND state = 'queued'
              ORDER BY id FOR NO KEY UPDATE)
   AND state = 'queued' AND paused_at IS NULL AND cancel_requested_at IS NULL

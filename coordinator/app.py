@@ -23,6 +23,7 @@ def make_app(settings: Settings) -> Celery:
     made = Celery(APP, set_as_current=False)
     made.conf.update(celery_config(settings, QUEUE_AGGREGATION))
     made.conf.task_publish_retry_policy = PUBLISH_RETRY
+    made.conf.result_backend_transport_options = {"retry_policy": PUBLISH_RETRY}
     backend = "coordinator.results:NeverSubscribe"
     made.loader.override_backends = {"redis": backend, "rediss": backend}
     return made

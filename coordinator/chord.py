@@ -1,11 +1,10 @@
-"""Builds a job's chord: the engines' runs as its header, the aggregation as its body."""
+"""Publishes the parts of a job's chord: runs as its header, the aggregation as its body."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
-
-from celery import chord
 
 from schemas.names import QUEUE_AGGREGATION, TASK_AGGREGATE, TASK_TRANSCRIBE, engine_queue
 from schemas.runs import RunMessage
@@ -15,6 +14,39 @@ if TYPE_CHECKING:
 
     from celery import Celery
     from celery.canvas import Signature
+    from kombu import Producer
+
+
+@dataclass(frozen=True, slots=True)
+class Header:
+    """Tasks of a chord's header, all of them or those whose turn has come."""
+
+    #: The name by which the broker counts them.
+    group: str
+    #: How many tasks the whole header has.
+    size: int
+    #: Whether they are the first of it to be published.
+    begins: bool
+    #: Id and engine of each run.
+    runs: Sequence[tuple[UUID, str]]
+
+
+def whole_chord(job_id: UUID) -> str:
+    """Return the name of the chord in which each run of the job counts once."""
+    return f"{job_id}:whole"
+
+
+def new_chord(job_id: UUID) -> str:
+    """Return a name for a chord of a few runs: never used before, its job to be seen from it."""
+    return f"{job_id}:{uuid4().hex[:12]}"
+
+
+def job_of_group(group_id: str) -> UUID | None:
+    """Return the job whose runs were published under `group_id`; None for another's group."""
+    try:
+        return UUID(group_id.partition(":")[0])
+    except ValueError:
+        return None
 
 
 def aggregate_signature(app: Celery, job_id: UUID) -> Signature:
@@ -27,43 +59,30 @@ def aggregate_signature(app: Celery, job_id: UUID) -> Signature:
     )
 
 
-def job_chord(app: Celery, job_id: UUID, runs: Sequence[tuple[UUID, str]]) -> Signature:
-    """Return what to publish for a job.
+def publish_header(app: Celery, producer: Producer, job_id: UUID, header: Header) -> None:
+    """Publish tasks of the header of a job's chord; the worker that ends the last sends the body.
 
-    Args:
-        app: the app that knows the queues.
-        job_id: the job.
-        runs: id and engine of each run that has not ended; when there are none,
-            only the aggregation is left to do.
+    Celery publishes a header as one; ours goes out task by task, as places fall free at the
+    engines, and is counted by Celery's workers all the same: each task names the group
+    and the body.
 
     The body never runs when a header raises, is killed or revoked (Celery 5.7 then calls the
     body's errback alone), so the errback is the same aggregation by the same fixed arguments.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker does not answer.
     """
     body = aggregate_signature(app, job_id)
-    if not runs:
-        return body
-    header = [
-        app.signature(
+    body.link_error(aggregate_signature(app, job_id))
+    body.freeze(header.group)
+    if header.begins:
+        app.backend.set_chord_size(header.group, header.size)
+    for run_id, engine in header.runs:
+        app.send_task(
             TASK_TRANSCRIBE,
             kwargs=RunMessage(run_id=run_id, job_id=job_id).model_dump(mode="json"),
             queue=engine_queue(engine),
-            immutable=True,
+            producer=producer,
+            chord=body,
+            group_id=header.group,
         )
-        for run_id, engine in runs
-    ]
-    body.link_error(aggregate_signature(app, job_id))
-    # The header's group gets this name as its id, and so does the body.
-    return chord(header, body, app=app).set(task_id=_group_id(job_id))
-
-
-def _group_id(job_id: UUID) -> str:
-    """Return a name for the broker's counters: never used before, its job to be seen from it."""
-    return f"{job_id}:{uuid4().hex[:12]}"
-
-
-def job_of_group(group_id: str) -> UUID | None:
-    """Return the job whose runs were published under `group_id`; None for another's group."""
-    try:
-        return UUID(group_id.partition(":")[0])
-    except ValueError:
-        return None

@@ -51,8 +51,15 @@ def drop_runs(session: Session, run_ids: Collection[UUID], kind: FailureKind, me
     # Only a job that has begun is looked after when its runs have ended.
     session.execute(
         update(Job)
-        .where(Job.id.in_([row.job_id for row in rows]), Job.state == JobState.QUEUED.value)
-        .values(state=JobState.RUNNING.value, admitted_at=func.now())
+        .where(
+            Job.id.in_([row.job_id for row in rows]),
+            Job.state.in_((JobState.QUEUED.value, JobState.RUNNING.value)),
+        )
+        .values(
+            state=JobState.RUNNING.value,
+            admitted_at=func.coalesce(Job.admitted_at, func.now()),
+            one_chord=False,
+        )
         .execution_options(synchronize_session=False)
     )
     for job_id, run_id, engine in rows:

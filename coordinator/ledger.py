@@ -144,6 +144,7 @@ def request_cancel(session: Session, job_id: UUID) -> JobView:
     if JobState(job.state).terminal or job.cancel_requested_at is not None:
         return read_job(session, job_id)
     job.cancel_requested_at = func.now()
+    job.one_chord = False  # runs that wait are never published
     session.execute(
         update(EngineRun)
         .where(EngineRun.job_id == job_id, EngineRun.state == RunState.QUEUED.value)

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Update, func, select, update
-from sqlalchemy.orm import aliased
+from sqlalchemy import func, select, text
 
 from coordinator.app import know_queues
-from coordinator.chord import aggregate_signature, job_chord
+from coordinator.chord import (
+    Header,
+    aggregate_signature,
+    new_chord,
+    publish_header,
+    whole_chord,
+)
 from schemas.names import QUEUE_AGGREGATION, engine_queue
 from schemas.tables import EngineRun, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from uuid import UUID
 
     from celery import Celery
+    from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
     from schemas.database import Database
@@ -24,6 +30,35 @@ if TYPE_CHECKING:
 #: Due runs that are looked at for one transaction: it costs as much for many jobs as for one, but
 #: a worker that is given a run has to wait for its end.
 PUBLISHED_RUNS = 16
+
+#: Takes the runs that are due of the jobs that come first, and tells of each when it was published
+#: before, of its job how many runs it has and how many of them were. Whose run is published once
+#: more, has no chord any more in which all count: see `Job.one_chord`.
+TAKE_DUE = text("""
+WITH locked AS (
+  SELECT job.id, job.one_chord, run.due_at
+  FROM jobs AS job JOIN engine_runs AS run ON run.job_id = job.id
+  WHERE run.due_at <= now() AND job.paused_at IS NULL
+  ORDER BY run.due_at, job.id LIMIT :most
+  FOR NO KEY UPDATE OF job SKIP LOCKED
+), first AS (
+  SELECT id, one_chord, min(due_at) AS due_at FROM locked GROUP BY id, one_chord
+), due AS (
+  SELECT run.id, first.due_at, first.one_chord, run.published_at AS before, job.runs, job.published
+  FROM first JOIN engine_runs AS run ON run.job_id = first.id
+  CROSS JOIN LATERAL (
+    SELECT count(*) AS runs, count(published_at) AS published
+    FROM engine_runs WHERE job_id = first.id) AS job
+  WHERE run.due_at <= now()
+), apart AS (
+  UPDATE jobs SET one_chord = false FROM due JOIN engine_runs AS run ON run.id = due.id
+  WHERE jobs.id = run.job_id AND jobs.one_chord AND due.before IS NOT NULL
+)
+UPDATE engine_runs AS run SET due_at = NULL, published_at = now()
+FROM due WHERE run.id = due.id AND run.due_at <= now()
+RETURNING run.job_id, run.id, run.engine, run.chunk, run.position, due.due_at,
+          due.one_chord, due.before, due.runs, due.published
+""")
 
 
 def publish_aggregation(app: Celery, job_id: UUID) -> None:
@@ -69,7 +104,7 @@ def seconds_to_next(session: Session) -> float | None:
 def publish_next(database: Database, app: Celery) -> bool:
     """Publish the runs that are due of the jobs that come first; return whether there were any.
 
-    The jobs' rows stay locked until the broker has taken their chords, so that two coordinators
+    The jobs' rows stay locked until the broker has taken their tasks, so that two coordinators
     never publish a run twice. A coordinator that dies in between leaves the runs due: they are
     then published again, and their claims keep the engines from working twice.
 
@@ -78,45 +113,32 @@ def publish_next(database: Database, app: Celery) -> bool:
         kombu.exceptions.OperationalError: the broker does not answer; the runs stay due.
     """
     with database.transaction() as session:
-        runs = session.connection().execute(_TAKE_DUE).all()
+        runs = session.connection().execute(TAKE_DUE, {"most": PUBLISHED_RUNS}).all()
         if not runs:
             return False
         know_queues(app, {engine_queue(run.engine) for run in runs})
-        chords: dict[UUID, list[tuple[UUID, str]]] = {}
-        for run in sorted(runs, key=lambda run: (run.due_at, run.job_id, run.position)):
-            chords.setdefault(run.job_id, []).append((run.id, run.engine))
-        for job_id, header in chords.items():
-            job_chord(app, job_id, header).apply_async()
+        jobs: dict[UUID, list[Row[Any]]] = {}
+        for run in sorted(runs, key=lambda run: (run.due_at, run.job_id, run.position, run.chunk)):
+            jobs.setdefault(run.job_id, []).append(run)
+        with app.producer_or_acquire() as producer:
+            for job_id, due in jobs.items():
+                for header in _headers(job_id, due):
+                    publish_header(app, producer, job_id, header)
     return True
 
 
-def _take_due() -> Update:
-    due = aliased(EngineRun)
-    locked = (
-        select(Job.id, due.due_at)
-        .join(due, due.job_id == Job.id)
-        .where(due.due_at <= func.now(), Job.paused_at.is_(None))
-        .order_by(due.due_at, Job.id)
-        .limit(PUBLISHED_RUNS)
-        .with_for_update(of=Job, key_share=True, skip_locked=True)
-        .cte("locked")
-    )
-    first = select(locked.c.id, func.min(locked.c.due_at).label("due_at")).group_by(locked.c.id)
-    jobs = first.cte("first")
-    return (
-        update(EngineRun)
-        .where(EngineRun.job_id == jobs.c.id, EngineRun.due_at <= func.now())
-        .values(due_at=None, published_at=func.now())
-        .returning(
-            EngineRun.job_id,
-            EngineRun.id,
-            EngineRun.engine,
-            EngineRun.position,
-            jobs.c.due_at,
-        )
-    )
+def _headers(job_id: UUID, runs: Sequence[Row[Any]]) -> list[Header]:
+    """Return the chord's parts: of the one in which all runs count, and of one for the others."""
+    regular = [run for run in runs if run.one_chord and run.before is None]
+    others = [run for run in runs if not (run.one_chord and run.before is None)]
+    headers = []
+    if regular:
+        name, one = whole_chord(job_id), regular[0]
+        headers.append(Header(name, one.runs, one.published == 0, _ids(regular)))
+    if others:
+        headers.append(Header(new_chord(job_id), len(others), begins=True, runs=_ids(others)))
+    return headers
 
 
-#: Takes the runs that are due of the jobs that come first; made once, as that costs as much as
-#: the database's work on it.
-_TAKE_DUE = _take_due()
+def _ids(runs: Sequence[Row[Any]]) -> list[tuple[UUID, str]]:
+    return [(run.id, run.engine) for run in runs]

@@ -48,6 +48,13 @@ def reopen_interrupted(session: Session) -> int:
         .execution_options(synchronize_session=False)
     ).all()
     jobs = set(reopened)
+    # The counters of their chords went with the broker's contents.
+    session.execute(
+        update(Job)
+        .where(Job.state == JobState.RUNNING.value, Job.one_chord)
+        .values(one_chord=False)
+        .execution_options(synchronize_session=False)
+    )
     for job_id in jobs:
         record_event(session, job_id, "job_resumed")
     return len(jobs)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from celery.backends.redis import RedisBackend
+from kombu.exceptions import OperationalError
+from redis.exceptions import RedisError
 
 if TYPE_CHECKING:
     from celery.result import AsyncResult
@@ -16,6 +18,17 @@ class NeverSubscribe(RedisBackend):  # type: ignore[misc]  # celery is untyped
     Celery subscribes to every header's result as it publishes; nobody here reads that socket, so
     results would pile up on it until Redis closes it. Chords are counted on the workers' side.
     """
+
+    def set_chord_size(self, group_id: str, chord_size: int) -> None:
+        """Write down how many tasks a chord's header has.
+
+        Raises:
+            kombu.exceptions.OperationalError: the broker does not answer; as publishing has it.
+        """
+        try:
+            super().set_chord_size(group_id, chord_size)
+        except RedisError as error:
+            raise OperationalError(str(error)) from error
 
     def on_task_call(self, producer: object, task_id: str) -> None:
         """Do nothing where the parent class subscribes."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import math
 import os
-import select
 import signal
 import sys
 import threading
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 import psycopg
 import structlog
@@ -32,23 +30,21 @@ from coordinator.publish import (
 )
 from coordinator.recover import reopen_interrupted
 from coordinator.tidy import Tidier
+from coordinator.waking import Bell, listening
 from schemas.database import Database, record_events
 from schemas.errors import ChordscribeError, LedgerError
 from schemas.logs import set_up_logs
-from schemas.names import CHANNEL_WORK, FREED
 from schemas.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Collection
     from types import FrameType
-    from typing import Any
+    from uuid import UUID
+
+    from coordinator.waking import Ears
 
 #: Seconds until a server that did not answer is tried again; doubled up to the second figure.
 FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 10.0
-
-#: Seconds for which places that fall free are gathered, while nothing else is heard: the spare
-#: places of each window keep the workers busy meanwhile.
-GATHER_SECONDS = 0.05
 
 #: How many times longer a forgotten job waits while the aggregation's queue is not empty.
 LONG_WAIT = 10
@@ -66,8 +62,8 @@ class Service:
         self._app = make_app(settings)
         self._tidier = Tidier(self._app)
         self._stopping = threading.Event()
-        self._wake_read, self._wake_write = os.pipe()
-        os.set_blocking(self._wake_write, False)
+        self._bell = Bell()
+        self._next_sweep = 0.0
 
     def run(self) -> None:
         """Work until `stop` is called; a server that goes away is waited for.
@@ -85,22 +81,27 @@ class Service:
         retry = FIRST_RETRY_SECONDS
         while not self._stopping.is_set():
             try:
-                with self._database.listen(CHANNEL_WORK) as connection:
+                with listening(self._database, self._bell) as ears:
                     log.info("ready")
-                    next_sweep = 0.0
+                    self._next_sweep = 0.0
+                    heard: Collection[UUID] = ()
                     while not self._stopping.is_set():
-                        if time.monotonic() >= next_sweep:
-                            self.sweep(silent)
-                            silent = None
-                            next_sweep = time.monotonic() + self._settings.leases.sweep_seconds
-                        next_due = self.work()
-                        retry = FIRST_RETRY_SECONDS
-                        until_sweep = max(0.0, next_sweep - time.monotonic())
-                        self.settle(self._wait(min(until_sweep, next_due), connection))
+                        heard = self._round(ears, heard, silent)
+                        silent, retry = None, FIRST_RETRY_SECONDS
             except (LedgerError, BrokerError, psycopg.OperationalError) as error:
                 log.warning("server_away", error=str(error), retry_seconds=retry)
-                self._wait(retry)
+                self._bell.wait(retry)
                 retry = min(2 * retry, LAST_RETRY_SECONDS)
+
+    def _round(self, ears: Ears, heard: Collection[UUID], silent: float | None) -> set[UUID]:
+        """Do what there is to do, then wait; return the jobs that were heard of."""
+        if time.monotonic() >= self._next_sweep:
+            self.sweep(silent)
+            self._next_sweep = time.monotonic() + self._settings.leases.sweep_seconds
+        wait = self.work()
+        if self.settle(heard):
+            return set()  # there is more to admit
+        return ears.wait(min(wait, max(0.0, self._next_sweep - time.monotonic())))
 
     def work(self) -> float:
         """Admit and publish all there is; return the seconds until something falls due."""
@@ -118,17 +119,21 @@ class Service:
             wait = seconds_to_next(session)
         return math.inf if wait is None else wait
 
-    def settle(self, job_ids: Collection[UUID]) -> None:
+    def settle(self, job_ids: Collection[UUID]) -> bool:
         """Have those of the jobs compared, or cancelled, in which nothing runs any more.
 
         A worker that had to kill itself says so: its task never returns to the chord.
+
+        Returns:
+            Whether other jobs may begin by it.
         """
         if not job_ids:
-            return
+            return False
         with self._database.transaction() as session:
+            sweep.part_from_chords(session, job_ids)
             for job_id in sweep.jobs_to_end(session, 0.0, among=job_ids):
                 publish_aggregation(self._app, job_id)
-            resolve(session, among=job_ids)
+            return resolve(session, among=job_ids) > 0
 
     def sweep(self, silent: float | None = None) -> None:
         """Rescue what the ledger shows to be stuck, unless another coordinator is doing so.
@@ -169,39 +174,13 @@ class Service:
         """Let `run` return after what it is doing now; fit to be a signal handler."""
         del signum, frame
         self._stopping.set()
-        os.write(self._wake_write, b"\0")
+        self._bell.ring()
 
     def close(self) -> None:
         """Close the connections that `run`, `work` or `sweep` opened."""
         self._database.dispose()
         self._app.close()
-        os.close(self._wake_read)
-        os.close(self._wake_write)
-
-    def _wait(self, seconds: float, connection: psycopg.Connection[Any] | None = None) -> set[UUID]:
-        """Wait `seconds`, for a notification, or to be told to stop; return the jobs heard of."""
-        sources: list[Any] = [self._wake_read]
-        if connection is not None:
-            sources.append(connection)
-        select.select(sources, [], [], seconds)
-        if connection is None:
-            return set()
-        heard = {note.payload for note in connection.notifies(timeout=0)}
-        until = time.monotonic() + GATHER_SECONDS
-        while heard == {FREED} and (left := until - time.monotonic()) > 0:
-            ready, _, _ = select.select(sources, [], [], left)
-            if self._wake_read in ready:
-                break
-            heard |= {note.payload for note in connection.notifies(timeout=0)}
-        return set(filter(None, map(_as_id, heard)))
-
-
-def _as_id(payload: str) -> UUID | None:
-    """Return the job that was named; None when somebody only wanted to wake us."""
-    try:
-        return UUID(payload)
-    except ValueError:
-        return None
+        self._bell.close()
 
 
 def main() -> int:

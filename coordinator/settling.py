@@ -7,19 +7,23 @@ from typing import TYPE_CHECKING
 from sqlalchemy import text
 
 from coordinator.estimates import learn
+from schemas.names import CHANNEL_WORK
+from schemas.runs import RunState
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
 #: Runs that were charged for one length and took another give the difference back, or pay it. A
-#: run that was never worked on, because its job was cancelled, gives everything back.
+#: run that was never worked on, because its job was cancelled, gives everything back. A job that
+#: is in no one chord has no callback: the coordinators are told to see whether it has ended.
 ENDED = text("""
 WITH ended AS (
   UPDATE engine_runs AS run SET place = NULL
   FROM jobs AS job
   WHERE run.place = 'window' AND run.state IN ('succeeded', 'failed', 'cancelled')
     AND job.id = run.job_id
-  RETURNING run.engine, run.job_owner, run.state, run.cost, run.audio_seconds,
+  RETURNING run.job_id, job.one_chord, job.finished_at,
+            run.engine, run.job_owner, run.state, run.cost, run.audio_seconds,
             coalesce(run.processing_seconds, 0) AS took,
             CAST(job.audio ->> 'size' AS bigint) AS size, job.audio ->> 'name' AS name
 ), corrected AS (
@@ -29,12 +33,16 @@ WITH ended AS (
   LEFT JOIN owners AS owner ON owner.name = given.job_owner
   WHERE share.engine = given.engine AND share.owner = given.job_owner
 )
-SELECT engine, cost, audio_seconds, took, size, name FROM ended WHERE state = 'succeeded'
+SELECT state, engine, cost, audio_seconds, took, size, name,
+       CASE WHEN NOT one_chord AND finished_at IS NULL
+            THEN pg_notify(:channel, CAST(job_id AS text)) END AS woken
+FROM ended
 """)
 
 
 def settle(session: Session) -> None:
     """Free the places of the runs that have ended; learn from those that succeeded."""
-    measured = session.execute(ENDED).all()
+    ended = session.execute(ENDED, {"channel": CHANNEL_WORK}).all()
+    measured = [run for run in ended if run.state == RunState.SUCCEEDED.value]
     if measured:
         learn(session, measured)

@@ -148,6 +148,23 @@ def end_cancelled(session: Session) -> int:
     return len(ended)
 
 
+def part_from_chords(session: Session, among: Collection[UUID]) -> None:
+    """Note which of the jobs have a run that ended badly, and may not have returned to the chord.
+
+    The job's chord is then not relied on: its end is seen from the ledger.
+    """
+    badly = exists().where(
+        EngineRun.job_id == Job.id,
+        EngineRun.state.in_((RunState.FAILED.value, RunState.CANCELLED.value)),
+    )
+    session.execute(
+        update(Job)
+        .where(Job.id.in_(among), Job.one_chord, Job.finished_at.is_(None), badly)
+        .values(one_chord=False)
+        .execution_options(synchronize_session=False)
+    )
+
+
 def jobs_to_end(
     session: Session, silent_seconds: float, among: Collection[UUID] | None = None
 ) -> tuple[UUID, ...]:

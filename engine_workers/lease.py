@@ -11,7 +11,7 @@ from engine_workers.claim import RETRIED_EVENT, RUNNING, Lease, after, tell, tel
 from engine_workers.errors import StaleLeaseError
 from schemas.database import notify, telling
 from schemas.jobs import JobState
-from schemas.names import CHANNEL_JOBS, CHANNEL_WORK, FREED
+from schemas.names import CHANNEL_FREED, CHANNEL_JOBS, CHANNEL_WORK
 from schemas.retries import retry_delay
 from schemas.runs import Failure, FailureKind, RunOutcome, RunState
 from schemas.tables import EngineRun, Job
@@ -195,5 +195,5 @@ _SAVE = telling(
     )
     .returning(EngineRun.job_id),
     "run_succeeded",
-    wakes=lambda _job: func.pg_notify(CHANNEL_WORK, FREED),
+    wakes=lambda _job: func.pg_notify(CHANNEL_FREED, ""),
 )

@@ -31,7 +31,7 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, O
 from sqlalchemy.orm import Session, sessionmaker
 
 from schemas.errors import ConfigurationError, LedgerError, SchemaVersionError
-from schemas.names import CHANNEL_JOBS, CHANNEL_WORK, FREED
+from schemas.names import CHANNEL_FREED, CHANNEL_JOBS, CHANNEL_WORK
 from schemas.settings import Settings
 from schemas.tables import SCHEMA_REVISION, StoredEvent
 
@@ -178,8 +178,7 @@ def record_work(session: Session, job_id: UUID, kind: str, /, **data: object) ->
 def record_end(session: Session, job_id: UUID, kind: str, /, **data: object) -> None:
     """Do as `record_event`, and wake the coordinators: a place has fallen free at an engine."""
     rows = [{"job_id": job_id, "kind": kind, "data": data}]
-    # No job's id: that would have them look after the job.
-    woken = func.pg_notify(CHANNEL_WORK, FREED).label("woken")
+    woken = func.pg_notify(CHANNEL_FREED, "").label("woken")
     job = cast(StoredEvent.job_id, Text)
     told = func.pg_notify(CHANNEL_JOBS, job).label(CHANNEL_JOBS)
     session.execute(insert(StoredEvent).returning(told, woken), rows)

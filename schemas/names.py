@@ -21,8 +21,8 @@ ENGINE_QUEUE_PREFIX: Final = "asr."
 
 #: Postgres channel: there is something for a coordinator to do. The payload is a job id.
 CHANNEL_WORK: Final = "chordscribe_work"
-#: The payload on that channel that says only that a place has fallen free at an engine.
-FREED: Final = "freed"
+#: Postgres channel: a place has fallen free at an engine.
+CHANNEL_FREED: Final = "chordscribe_freed"
 #: Postgres channel: something about a job changed. The payload is a job id.
 CHANNEL_JOBS: Final = "chordscribe_jobs"
 

@@ -122,6 +122,9 @@ class Job(Base):
     blockers: Mapped[int] = mapped_column(server_default=text("0"))
     #: `FailedDependency`: what is done when one of them fails.
     on_failed_dependency: Mapped[str] = mapped_column(server_default=text("'skip'"))
+    #: Whether each of its runs counts once in one chord, which ends when they all have. Not once a
+    #: run was published again, or ended without: the coordinator then sees to the job's end.
+    one_chord: Mapped[bool] = mapped_column(server_default=text("false"))
 
     runs: Mapped[list[EngineRun]] = relationship(
         back_populates="job", order_by="EngineRun.position", passive_deletes=True
