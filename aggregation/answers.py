@@ -11,9 +11,9 @@ import structlog
 from aggregation import store
 from aggregation.errors import CorruptTranscriptError
 from aggregation.stitch import Part
+from aggregation.store import StoredRun
 from schemas.report import MissingEngine
 from schemas.runs import Failure, FailureKind, RunState
-from schemas.tables import EngineRun
 
 log = structlog.get_logger(__name__)
 
@@ -39,7 +39,7 @@ class Answers:
         return max(sorted(said), key=lambda language: said[language], default=None)
 
 
-def answers_of(runs: Sequence[EngineRun]) -> Answers:
+def answers_of(runs: Sequence[StoredRun]) -> Answers:
     """Sort the runs; an engine is missing when any of its chunks failed or cannot be read."""
     answers = Answers()
     for run in runs:
@@ -61,7 +61,7 @@ def answers_of(runs: Sequence[EngineRun]) -> Answers:
     return answers
 
 
-def _failure(run: EngineRun) -> Failure:
+def _failure(run: StoredRun) -> Failure:
     if run.failure is not None:
         return Failure.model_validate(run.failure)
     return Failure(kind=FailureKind.CANCELLED, message=f"the run was {run.state}")

@@ -47,19 +47,17 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
         found = store.load_job(session, job_id)
         if found is None:
             return Ending.UNKNOWN_JOB
-        job, resent = found
-        if JobState(job.state).terminal:
+        if JobState(found.state).terminal:
             return Ending.ALREADY_DONE
         # The transcripts too: whoever asks for this knows, as a rule, that the runs have ended.
-        runs = sorted(job.runs, key=lambda run: (run.position, run.chunk))
-        if not runs or not all(RunState(run.state).terminal for run in runs):
+        if not found.runs or not all(RunState(run.state).terminal for run in found.runs):
             return Ending.NOT_READY
-        answers = answers_of(runs)
-        language: str | None = job.request.get("language")
+        answers = answers_of(found.runs)
+        language: str | None = found.request.get("language")
         prior = records.known_priors(database, session, language or answers.language)
-    if job.cancel_requested_at is not None:
+    if found.cancelled:
         return _end(database, job_id, JobState.CANCELLED)
-    unwanted = answers.missing and job.request.get("require_all")
+    unwanted = answers.missing and found.request.get("require_all")
     if not answers.parts or unwanted:
         return _end(database, job_id, JobState.FAILED, failure=shared_failure(answers))
     question = Question(
@@ -70,7 +68,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
         prior=prior,
         processing=answers.processing,
     )
-    return (_once_more if again or resent else _complete)(database, question)
+    return (_once_more if again or found.resent else _complete)(database, question)
 
 
 def _once_more(database: Database, question: Question) -> Ending:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 from uuid import UUID
@@ -13,6 +14,7 @@ from sqlalchemy import (
     CTE,
     ColumnElement,
     Integer,
+    Row,
     Select,
     Text,
     bindparam,
@@ -24,7 +26,7 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
-from sqlalchemy.orm import Session, joinedload, undefer
+from sqlalchemy.orm import Session
 
 from aggregation.errors import CorruptTranscriptError
 from schemas.database import telling
@@ -43,27 +45,87 @@ RESENT_EVENT = "aggregation_republished"
 ENDED = tuple(state.value for state in JobState if state.terminal)
 
 
-def load_job(session: Session, job_id: UUID) -> tuple[Job, bool] | None:
-    """Return the job with its runs and their transcripts, in one question; None without one.
+@dataclass(frozen=True, slots=True)
+class StoredRun:
+    """What the ledger knows of an engine's work on one chunk."""
 
-    Also whether the coordinator had to ask for its comparison again.
-    """
-    runs = joinedload(Job.runs).undefer(EngineRun.transcript)
-    resent = exists().where(StoredEvent.job_id == Job.id, StoredEvent.kind == RESENT_EVENT)
-    question = select(Job, resent).where(Job.id == job_id).options(runs)
-    found = session.execute(question).unique().one_or_none()
-    return None if found is None else (found[0], bool(found[1]))
-
-
-def load_runs(session: Session, job_id: UUID, *, transcripts: bool) -> list[EngineRun]:
-    """Return the job's runs in the order of the request."""
-    query = select(EngineRun).where(EngineRun.job_id == job_id)
-    if transcripts:
-        query = query.options(undefer(EngineRun.transcript))
-    return list(session.scalars(query.order_by(EngineRun.position, EngineRun.chunk)))
+    engine: str
+    chunk: int
+    state: str
+    #: `Failure` as JSON.
+    failure: dict[str, Any] | None
+    processing_seconds: float | None
+    #: `Transcript` as zlib-compressed JSON.
+    transcript: bytes | None
 
 
-def unpack(run: EngineRun) -> Transcript:
+@dataclass(frozen=True, slots=True)
+class StoredJob:
+    """What the ledger knows of a job whose runs are to be compared."""
+
+    state: str
+    cancelled: bool
+    #: `JobRequest` as JSON.
+    request: dict[str, Any]
+    #: Whether the coordinator had to ask for its comparison again.
+    resent: bool
+    #: In the order of the request, chunk by chunk.
+    runs: tuple[StoredRun, ...]
+
+
+#: Columns rather than rows as objects: half of the time that a short job's comparison takes.
+_RUN = (
+    EngineRun.engine,
+    EngineRun.chunk,
+    EngineRun.state,
+    EngineRun.failure,
+    EngineRun.processing_seconds,
+    EngineRun.transcript,
+)
+_JOB = (
+    select(
+        Job.state.label("job_state"),
+        Job.cancel_requested_at,
+        Job.request,
+        exists()
+        .where(StoredEvent.job_id == Job.id, StoredEvent.kind == RESENT_EVENT)
+        .label("resent"),
+        *_RUN,
+    )
+    .outerjoin(EngineRun, EngineRun.job_id == Job.id)
+    .where(Job.id == bindparam("job"))
+    .order_by(EngineRun.position, EngineRun.chunk)
+)
+
+
+def load_job(session: Session, job_id: UUID) -> StoredJob | None:
+    """Return the job with its runs and their transcripts, in one question; None without one."""
+    rows = session.connection().execute(_JOB, {"job": job_id}).all()
+    if not rows:
+        return None
+    job = rows[0]
+    runs = tuple(_run(row) for row in rows if row.engine is not None)
+    cancelled = job.cancel_requested_at is not None
+    return StoredJob(job.job_state, cancelled, job.request, job.resent, runs)
+
+
+def load_runs(session: Session, job_id: UUID) -> tuple[StoredRun, ...]:
+    """Return the job's runs with their transcripts, in the order of the request."""
+    rows = session.execute(
+        select(*_RUN)
+        .where(EngineRun.job_id == job_id)
+        .order_by(EngineRun.position, EngineRun.chunk)
+    )
+    return tuple(map(_run, rows))
+
+
+def _run(row: Row[Any]) -> StoredRun:
+    return StoredRun(
+        row.engine, row.chunk, row.state, row.failure, row.processing_seconds, row.transcript
+    )
+
+
+def unpack(run: StoredRun) -> Transcript:
     """Return the run's transcript.
 
     Raises:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import faulthandler
-import threading
 from typing import TYPE_CHECKING, Self
+
+from engine_workers.ticker import Ticker
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
 STDERR = 2
 #: Seconds between two signs of life at most, and how many have to be missed at least.
 SIGN_SECONDS, MISSED = 1.0, 4
+
+#: It waits for nobody: not for the ledger either.
+_ticker = Ticker("signs-of-life")
 
 
 class SignsOfLife:
@@ -28,13 +32,11 @@ class SignsOfLife:
     def __init__(self, seconds: float) -> None:
         """Prepare to end after so many seconds without a sign."""
         self._seconds = seconds
-        self._ended = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="signs-of-life", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin."""
         self._give()
-        self._thread.start()
+        _ticker.add(self._give, min(SIGN_SECONDS, self._seconds / MISSED))
         return self
 
     def __exit__(
@@ -44,13 +46,8 @@ class SignsOfLife:
         traceback: TracebackType | None,
     ) -> None:
         """Let the process live on without signs."""
-        self._ended.set()
-        self._thread.join()
+        _ticker.remove(self._give)
         faulthandler.cancel_dump_traceback_later()
-
-    def _run(self) -> None:
-        while not self._ended.wait(min(SIGN_SECONDS, self._seconds / MISSED)):
-            self._give()
 
     def _give(self) -> None:
         faulthandler.dump_traceback_later(self._seconds, exit=True, file=STDERR)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Self
@@ -13,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from engine_workers.claim import tell
 from engine_workers.errors import CancelledError, RunError, StaleLeaseError
 from engine_workers.lease import is_wanted, renew, save_failure
+from engine_workers.ticker import Ticker
 from engine_workers.watchdog import Watchdog, kill_this_process
 from schemas.errors import LedgerError
 
@@ -29,6 +29,7 @@ PROGRESS_SECONDS = 1.0
 ASK_SECONDS = 2.0
 
 log = structlog.get_logger("engine_workers")
+_ticker = Ticker("heartbeat")
 
 
 @dataclass(frozen=True)
@@ -63,13 +64,11 @@ class Heartbeat:
         self._began = time.monotonic()
         self._progress = self._told = _Progress()
         self._beat_at = self._asked_at = self._began
-        self._ended = threading.Event()
         self._context = structlog.contextvars.get_contextvars()
-        self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def __enter__(self) -> Self:
         """Begin."""
-        self._thread.start()
+        _ticker.add(self._tick, min(PROGRESS_SECONDS, self._every_seconds))
         return self
 
     def __exit__(
@@ -79,8 +78,7 @@ class Heartbeat:
         traceback: TracebackType | None,
     ) -> None:
         """End, waiting for a renewal that is under way."""
-        self._ended.set()
-        self._thread.join()
+        _ticker.remove(self._tick)
 
     def has_decoded(self, audio_seconds: float) -> None:
         """Let watchers know how long the recording is, and allow the engine its time."""
@@ -117,9 +115,8 @@ class Heartbeat:
         if self._watchdog.reason is not None:
             raise self._watchdog.reason
 
-    def _run(self) -> None:
-        structlog.contextvars.bind_contextvars(**self._context)
-        while not self._ended.wait(min(PROGRESS_SECONDS, self._every_seconds)):
+    def _tick(self) -> None:
+        with structlog.contextvars.bound_contextvars(**self._context):
             self._watchdog.look()
             try:
                 self._beat()
@@ -128,8 +125,8 @@ class Heartbeat:
             except (LedgerError, SQLAlchemyError) as error:
                 log.warning("heartbeat_failed", error=str(error))
             if self._watchdog.out_of_patience:
+                _ticker.remove(self._tick)
                 self._end_by_force()
-                return
 
     def _beat(self) -> None:
         """Renew the lease when it is time to, or ask whether the work is wanted, or do nothing."""

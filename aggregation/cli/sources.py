@@ -75,7 +75,7 @@ def from_job(database: Database, reference: str, strategy: str = DEFAULT_STRATEG
             message = f"{what} with '{reference}'"
             raise NoSuchJobError(message)
         job = found[0]
-        runs = store.load_runs(session, job.id, transcripts=True)
+        runs = store.load_runs(session, job.id)
         answers = answers_of(runs)
         language = job.request.get("language")
         prior = records.load_priors(session, language or answers.language)
