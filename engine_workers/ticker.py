@@ -51,7 +51,8 @@ class Ticker:
         while True:
             with self._changed:
                 self._sleeps = min(self._every.values(), default=None)
-                self._changed.wait(self._sleeps)
+                if self._changed.wait(self._sleeps):
+                    continue  # something was added that is to be called sooner
                 steps = list(self._every)
             for step in steps:
                 self._call(step)
