@@ -43,18 +43,18 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
     Raises:
         LedgerError: the database does not answer; nothing was changed.
     """
-    with database.reading() as session:
-        found = store.load_job(session, job_id)
-        if found is None:
-            return Ending.UNKNOWN_JOB
-        if JobState(found.state).terminal:
-            return Ending.ALREADY_DONE
+    with database.statements() as connection:
         # The transcripts too: whoever asks for this knows, as a rule, that the runs have ended.
-        if not found.runs or not all(RunState(run.state).terminal for run in found.runs):
-            return Ending.NOT_READY
-        answers = answers_of(found.runs)
-        language: str | None = found.request.get("language")
-        prior = records.known_priors(database, session, language or answers.language)
+        found = store.load_job(connection, job_id)
+    if found is None:
+        return Ending.UNKNOWN_JOB
+    if JobState(found.state).terminal:
+        return Ending.ALREADY_DONE
+    if not found.runs or not all(RunState(run.state).terminal for run in found.runs):
+        return Ending.NOT_READY
+    answers = answers_of(found.runs)
+    language: str | None = found.request.get("language")
+    prior = records.known_priors(database, language or answers.language)
     if found.cancelled:
         return _end(database, job_id, JobState.CANCELLED)
     unwanted = answers.missing and found.request.get("require_all")
@@ -103,8 +103,8 @@ def _end(
             "words": sum(len(segment.words) for segment in report.merged.segments),
             **records.experience_of(report.language, report.quality),
         }
-    with database.transaction() as session:
+    with database.statements() as connection:
         ended = store.end_job(
-            session, job_id, state, report=report, failure=failure, figures=figures
+            connection, job_id, state, report=report, failure=failure, figures=figures
         )
     return Ending(state.value) if ended else Ending.ALREADY_DONE

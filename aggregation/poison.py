@@ -100,4 +100,5 @@ def _count(session: Session, job_id: UUID, kind: str) -> int:
 def _fail(session: Session, job_id: UUID, message: str) -> None:
     failure = Failure(kind=FailureKind.AGGREGATION_ERROR, message=message)
     figures = {"failure": failure.kind.value, "message": message}
-    store.end_job(session, job_id, JobState.FAILED, failure=failure, figures=figures)
+    connection = session.connection()
+    store.end_job(connection, job_id, JobState.FAILED, failure=failure, figures=figures)

@@ -82,15 +82,19 @@ def load_priors(session: Session, language: str | None) -> dict[str, Prior]:
     return priors
 
 
-def known_priors(database: Database, session: Session, language: str | None) -> dict[str, Prior]:
+def known_priors(database: Database, language: str | None) -> dict[str, Prior]:
     """Return what `load_priors` does, or did for this ledger less than half a minute ago.
 
     A thousand earlier jobs are too much to read for each new one, and teach the same.
+
+    Raises:
+        LedgerError: the database does not answer.
     """
     known = _KNOWN.setdefault(database, {})
     key, now = _primary(language), time.monotonic()
     if key not in known or now - known[key][0] > KNOWN_SECONDS:
-        known[key] = (now, load_priors(session, language))
+        with database.reading() as session:
+            known[key] = (now, load_priors(session, language))
     return known[key][1]
 
 

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from sqlalchemy import (
     CTE,
     ColumnElement,
+    Connection,
     Integer,
     Row,
     Select,
@@ -98,9 +99,9 @@ _JOB = (
 )
 
 
-def load_job(session: Session, job_id: UUID) -> StoredJob | None:
+def load_job(connection: Connection, job_id: UUID) -> StoredJob | None:
     """Return the job with its runs and their transcripts, in one question; None without one."""
-    rows = session.connection().execute(_JOB, {"job": job_id}).all()
+    rows = connection.execute(_JOB, {"job": job_id}).all()
     if not rows:
         return None
     job = rows[0]
@@ -148,7 +149,7 @@ def unpack(run: StoredRun) -> Transcript:
 
 
 def end_job(
-    session: Session,
+    connection: Connection,
     job_id: UUID,
     state: JobState,
     *,
@@ -157,6 +158,8 @@ def end_job(
     figures: Mapping[str, object],
 ) -> bool:
     """End the job unless it has ended already; the row's lock makes that exactly once.
+
+    It is one statement, which needs no transaction around it.
 
     Returns:
         Whether this call ended it.
@@ -169,7 +172,7 @@ def end_job(
         "report": report.model_dump(mode="json") if report else None,
         "data": dict(figures),
     }
-    ended = session.connection().execute(_ending(state, with_report=report is not None), values)
+    ended = connection.execute(_ending(state, with_report=report is not None), values)
     return ended.one_or_none() is not None
 
 

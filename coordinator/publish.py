@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 #: Due runs that are looked at for one transaction: it costs as much for many jobs as for one, but
 #: a worker that is given a run has to wait for its end.
-PUBLISHED_RUNS = 16
+PUBLISHED_RUNS = 32
 
 #: Takes the runs that are due of the jobs that come first, and tells of each when it was published
 #: before, of its job how many runs it has and how many of them were. Whose run is published once
@@ -101,8 +101,10 @@ def seconds_to_next(session: Session) -> float | None:
     return None if seconds is None else max(0.0, float(seconds))
 
 
-def publish_next(database: Database, app: Celery) -> bool:
-    """Publish the runs that are due of the jobs that come first; return whether there were any.
+def publish_next(database: Database, app: Celery) -> int:
+    """Publish the runs that are due of the jobs that come first; return how many there were.
+
+    No more are due when there were fewer than `PUBLISHED_RUNS`.
 
     The jobs' rows stay locked until the broker has taken their tasks, so that two coordinators
     never publish a run twice. A coordinator that dies in between leaves the runs due: they are
@@ -115,7 +117,7 @@ def publish_next(database: Database, app: Celery) -> bool:
     with database.transaction() as session:
         runs = session.connection().execute(TAKE_DUE, {"most": PUBLISHED_RUNS}).all()
         if not runs:
-            return False
+            return 0
         know_queues(app, {engine_queue(run.engine) for run in runs})
         jobs: dict[UUID, list[Row[Any]]] = {}
         for run in sorted(runs, key=lambda run: (run.due_at, run.job_id, run.position, run.chunk)):
@@ -124,7 +126,7 @@ def publish_next(database: Database, app: Celery) -> bool:
             for job_id, due in jobs.items():
                 for header in _headers(job_id, due):
                     publish_header(app, producer, job_id, header)
-    return True
+    return len(runs)
 
 
 def _headers(job_id: UUID, runs: Sequence[Row[Any]]) -> list[Header]:

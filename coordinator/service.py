@@ -22,6 +22,7 @@ from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
 from coordinator.dropping import drop_unserved
 from coordinator.publish import (
+    PUBLISHED_RUNS,
     aggregations_waiting,
     publish_aggregation,
     publish_next,
@@ -108,9 +109,10 @@ class Service:
         while not self._stopping.is_set():
             with self._database.transaction() as session:
                 admitted = admit(session, self._settings.scheduling)
-            published = 0
-            while not self._stopping.is_set() and publish_next(self._database, self._app):
-                published += 1
+            published = taken = self._publish()
+            while taken >= PUBLISHED_RUNS:
+                taken = self._publish()
+                published += taken
             if admitted or published:
                 log.info("published", admitted=len(admitted), published=published)
             if len(admitted) < ADMISSION_BATCH:
@@ -118,6 +120,9 @@ class Service:
         with self._database.reading() as session:
             wait = seconds_to_next(session)
         return math.inf if wait is None else wait
+
+    def _publish(self) -> int:
+        return 0 if self._stopping.is_set() else publish_next(self._database, self._app)
 
     def settle(self, job_ids: Collection[UUID]) -> bool:
         """Have those of the jobs compared, or cancelled, in which nothing runs any more.

@@ -20,7 +20,7 @@ from coordinator.errors import (
     IdempotencyConflictError,
 )
 from coordinator.placing import insert_runs, schedule_columns
-from schemas.database import record_work
+from schemas.database import record_new
 from schemas.jobs import MAX_KEY_CHARACTERS, JobRequest, JobState
 from schemas.scheduling import Schedule
 from schemas.settings import SchedulingSettings
@@ -184,7 +184,7 @@ def _insert(
     if job_id is None:
         return _earlier(session, request, audio, row["fingerprint"], row["idempotency_key"])
     insert_runs(session, [({**row, "id": job_id}, request.engines, audio)], rules)
-    record_work(session, job_id, "job_submitted", engines=list(request.engines), name=audio.name)
+    record_new(session, job_id, "job_submitted", engines=list(request.engines), name=audio.name)
     return Accepted(job_id, created=True)
 
 

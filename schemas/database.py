@@ -11,6 +11,7 @@ from uuid import UUID
 
 import psycopg
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Engine,
     Select,
@@ -167,28 +168,32 @@ def notify(session: Session, channel: str, job_id: UUID) -> None:
 
 def record_event(session: Session, job_id: UUID, kind: str, /, **data: object) -> None:
     """Append an event to the job's story, then wake its watchers when the session commits."""
-    _append(session, [{"job_id": job_id, "kind": kind, "data": data}], CHANNEL_JOBS)
+    _append(session, [{"job_id": job_id, "kind": kind, "data": data}])
 
 
 def record_work(session: Session, job_id: UUID, kind: str, /, **data: object) -> None:
-    """Do as `record_event`, and wake the coordinators too."""
-    _append(session, [{"job_id": job_id, "kind": kind, "data": data}], CHANNEL_JOBS, CHANNEL_WORK)
+    """Do as `record_event`, and have the coordinators look after the job."""
+    wake = func.pg_notify(CHANNEL_WORK, cast(StoredEvent.job_id, Text))
+    _append(session, [{"job_id": job_id, "kind": kind, "data": data}], wake)
+
+
+def record_new(session: Session, job_id: UUID, kind: str, /, **data: object) -> None:
+    """Do as `record_event`, and wake the coordinators: there is something to admit."""
+    wake = func.pg_notify(CHANNEL_WORK, "")
+    _append(session, [{"job_id": job_id, "kind": kind, "data": data}], wake)
 
 
 def record_end(session: Session, job_id: UUID, kind: str, /, **data: object) -> None:
     """Do as `record_event`, and wake the coordinators: a place has fallen free at an engine."""
-    rows = [{"job_id": job_id, "kind": kind, "data": data}]
-    woken = func.pg_notify(CHANNEL_FREED, "").label("woken")
-    job = cast(StoredEvent.job_id, Text)
-    told = func.pg_notify(CHANNEL_JOBS, job).label(CHANNEL_JOBS)
-    session.execute(insert(StoredEvent).returning(told, woken), rows)
+    wake = func.pg_notify(CHANNEL_FREED, "")
+    _append(session, [{"job_id": job_id, "kind": kind, "data": data}], wake)
 
 
 def record_events(session: Session, job_ids: Iterable[UUID], kind: str) -> None:
     """Append the same event, which has no data, to the stories of several jobs."""
     rows = [{"job_id": job_id, "kind": kind, "data": {}} for job_id in job_ids]
     if rows:
-        _append(session, rows, CHANNEL_JOBS)
+        _append(session, rows)
 
 
 def telling(
@@ -226,12 +231,12 @@ def telling(
     return select(*changed.c, *woken).add_cte(story.cte("story"), *more)
 
 
-def _append(session: Session, rows: list[dict[str, object]], *channels: str) -> None:
+def _append(session: Session, rows: list[dict[str, object]], *wakes: ColumnElement[object]) -> None:
     """Insert events and notify about each in one statement."""
-    job = cast(StoredEvent.job_id, Text)
-    told = [func.pg_notify(channel, job).label(channel) for channel in channels]
+    told = func.pg_notify(CHANNEL_JOBS, cast(StoredEvent.job_id, Text)).label("told")
+    woken = [wake.label(f"woken_{place}") for place, wake in enumerate(wakes)]
     # The rows as parameters: rows within the statement would have it compiled each time.
-    session.execute(insert(StoredEvent).returning(*told), rows)
+    session.execute(insert(StoredEvent).returning(told, *woken), rows)
 
 
 def _engine(url: str, **options: Any) -> Engine:  # noqa: ANN401  # as SQLAlchemy takes them

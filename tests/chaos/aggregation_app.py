@@ -13,6 +13,7 @@ from tests.chaos.points import reach
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from uuid import UUID
 
     from aggregation.pipeline import Question
 
@@ -31,17 +32,28 @@ def _then(function: Callable[..., Any], point: str, position: int) -> Callable[.
     return call
 
 
-def _first(function: Callable[..., Any], point: str) -> Callable[..., Any]:
-    """Let a point come before `function`, whose argument is a job's question."""
+def _first(
+    function: Callable[..., Any], point: str, job_of: Callable[..., UUID]
+) -> Callable[..., Any]:
+    """Let a point come before `function`; `job_of` finds the job's id in its arguments."""
 
     @wraps(function)
-    def call(question: Question) -> Any:  # noqa: ANN401
-        reach(point, str(question.job_id))
-        return function(question)
+    def call(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401
+        reach(point, str(job_of(*args)))
+        return function(*args, **kwargs)
 
     return call
 
 
-aggregation.finish.make_report = _first(aggregation.finish.make_report, "mid_compare")  # type: ignore[attr-defined]
-aggregation.store.end_job = _then(aggregation.store.end_job, "before_commit", 1)
+def _asked(question: Question) -> UUID:
+    return question.job_id
+
+
+def _second(_connection: object, job_id: UUID, *_: object) -> UUID:
+    return job_id
+
+
+aggregation.finish.make_report = _first(aggregation.finish.make_report, "mid_compare", _asked)  # type: ignore[attr-defined]
+# The end is one statement, which commits by itself: nothing comes between the two.
+aggregation.store.end_job = _first(aggregation.store.end_job, "before_commit", _second)
 aggregation.finish._end = _then(aggregation.finish._end, "after_commit", 1)  # noqa: SLF001

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
-def _before_publishing(publish_next: Callable[..., bool]) -> Callable[..., bool]:
+def _before_publishing(publish_next: Callable[..., int]) -> Callable[..., int]:
     @wraps(publish_next)
-    def call(*args: object) -> bool:
+    def call(*args: object) -> int:
         reach("before_publishing")
         return publish_next(*args)
 
