@@ -11,17 +11,16 @@ from typing import TYPE_CHECKING
 
 from sqlalchemy import func, select, text
 
-from coordinator.lines import free_places, read_line
+from coordinator.lines import free_places, read_lines
 from coordinator.settling import settle
 from schemas.database import record_events
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.orm import Session
 
-    from coordinator.lines import Free
     from coordinator.order import Line, Waiting
     from schemas.settings import SchedulingSettings
 
@@ -50,20 +49,25 @@ WHERE run.id = given.id AND run.place = 'waiting' AND run.state = 'queued'
 RETURNING run.id
 """)
 
-#: What the places cost their owners, and how far the line's clock has come.
+#: What the places cost their owners, and how far each line's clock has come.
 CHARGE = text("""
 WITH line AS (
   INSERT INTO engine_lines (engine, virtual_time, since_overdue)
-  VALUES (:engine, :virtual_time, :since_overdue)
+  SELECT * FROM unnest(
+    CAST(:engines AS text[]), CAST(:virtual_times AS float8[]), CAST(:since_overdue AS int[]))
   ON CONFLICT (engine) DO UPDATE
   SET virtual_time = excluded.virtual_time, since_overdue = excluded.since_overdue
+), use AS (
+  SELECT * FROM unnest(
+    CAST(:lines AS text[]), CAST(:owners AS text[]), CAST(:used AS float8[])
+  ) AS use (engine, owner, used)
 ), left_line AS (
   UPDATE shares SET waited = false
-  WHERE engine = :engine AND waited AND owner <> ALL(CAST(:owners AS text[]))
+  WHERE engine = ANY(CAST(:engines AS text[])) AND waited AND NOT EXISTS (
+    SELECT FROM use WHERE use.engine = shares.engine AND use.owner = shares.owner)
 )
 INSERT INTO shares (engine, owner, used, waited)
-SELECT :engine, owner, used, true
-FROM unnest(CAST(:owners AS text[]), CAST(:used AS float8[])) AS use (owner, used)
+SELECT engine, owner, used, true FROM use
 ON CONFLICT (engine, owner) DO UPDATE SET used = excluded.used, waited = true
 """)
 
@@ -78,30 +82,44 @@ def admit(
     """
     session.execute(select(func.pg_advisory_xact_lock(ADMISSION_LOCK)))
     settle(session)
-    admitted: list[UUID] = []
-    for free in free_places(session, rules):
-        places = min(free.places, limit - len(admitted))
-        if free.wanted and places > 0:
-            line = read_line(session, free, rules, places)
-            admitted += _give(session, free, line, line.give(places))
-    return tuple(admitted)
+    wanted = [free for free in free_places(session, rules) if free.wanted]
+    if not wanted:
+        return ()
+    most = min(limit, max(free.places for free in wanted))
+    lines = read_lines(session, wanted, rules, most)
+    given: list[Waiting] = []
+    moved: dict[str, Line] = {}
+    for free, line in zip(wanted, lines, strict=True):
+        runs = line.give(min(free.places, limit - len(given)))
+        if runs:
+            moved[free.engine] = line
+            given += runs
+    return _write_down(session, given, moved)
 
 
-def _give(session: Session, free: Free, line: Line, given: Sequence[Waiting]) -> list[UUID]:
+def _write_down(
+    session: Session, given: Sequence[Waiting], lines: Mapping[str, Line]
+) -> tuple[UUID, ...]:
+    """Put runs into their windows and charge for them; return the job of each that was admitted."""
     if not given:
-        return []
+        return ()
     begun = session.scalars(BEGIN_JOBS, {"jobs": [run.job_id for run in given]}).all()
     record_events(session, begun, "job_admitted")
     admitted = set(session.scalars(ADMIT_RUNS, {"runs": [run.id for run in given]}))
-    owners = sorted(line.owners)
+    uses = [
+        (engine, owner, use.used)
+        for engine, line in lines.items()
+        for owner, use in sorted(line.owners.items())
+    ]
     session.execute(
         CHARGE,
         {
-            "engine": free.engine,
-            "virtual_time": line.virtual_time,
-            "since_overdue": line.since_overdue,
-            "owners": owners,
-            "used": [line.owners[owner].used for owner in owners],
+            "engines": list(lines),
+            "virtual_times": [line.virtual_time for line in lines.values()],
+            "since_overdue": [line.since_overdue for line in lines.values()],
+            "lines": [engine for engine, _, _ in uses],
+            "owners": [owner for _, owner, _ in uses],
+            "used": [used for _, _, used in uses],
         },
     )
-    return [run.job_id for run in given if run.id in admitted]
+    return tuple(run.job_id for run in given if run.id in admitted)

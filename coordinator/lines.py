@@ -1,4 +1,4 @@
-"""What admission reads of the ledger: free places by engine, the heads of its line."""
+"""What admission reads of the ledger: free places by engine, the heads of the lines."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from sqlalchemy import text
 from coordinator.order import Line, Use, Waiting, window
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
@@ -40,36 +42,37 @@ WHERE NOT EXISTS (SELECT FROM pauses WHERE kind = 'all'
                   OR (kind = 'engine' AND pauses.name = pool.engine))
 """)
 
-#: The first runs of each priority and owner: by latest start, and, of those past their target,
-#: by submission. One probe of an index for each line that there is, however long it is.
+#: The first runs of each engine, priority and owner: by latest start, and, of those past their
+#: target, by submission. One probe of an index for each line that there is, however long it is.
 HEADS = text("""
 WITH RECURSIVE line AS (
-  (SELECT priority, job_owner FROM engine_runs
-   WHERE place = 'waiting' AND engine = :engine
-   ORDER BY priority, job_owner LIMIT 1)
+  SELECT first.* FROM unnest(CAST(:engines AS text[])) AS free (engine) CROSS JOIN LATERAL (
+    SELECT run.engine, run.priority, run.job_owner FROM engine_runs AS run
+    WHERE run.place = 'waiting' AND run.engine = free.engine
+    ORDER BY run.priority, run.job_owner LIMIT 1) AS first
   UNION ALL
-  SELECT later.priority, later.job_owner FROM line CROSS JOIN LATERAL (
-    SELECT run.priority, run.job_owner FROM engine_runs AS run
-    WHERE run.place = 'waiting' AND run.engine = :engine
+  SELECT later.* FROM line CROSS JOIN LATERAL (
+    SELECT run.engine, run.priority, run.job_owner FROM engine_runs AS run
+    WHERE run.place = 'waiting' AND run.engine = line.engine
       AND (run.priority, run.job_owner) > (line.priority, line.job_owner)
     ORDER BY run.priority, run.job_owner LIMIT 1) AS later
 )
-SELECT head.id, head.job_id, line.job_owner, line.priority, head.overdue, head.cost,
+SELECT line.engine, head.id, head.job_id, line.job_owner, line.priority, head.overdue, head.cost,
        extract(epoch FROM head.latest_start)::float8 AS latest_start,
        extract(epoch FROM head.submitted_at)::float8 AS submitted_at,
        coalesce(share.used, 0) AS used, coalesce(share.waited, false) AS waited,
        coalesce(owner.weight, 1) AS weight, owner.max_running
 FROM line
 LEFT JOIN owners AS owner ON owner.name = line.job_owner
-LEFT JOIN shares AS share ON share.engine = :engine AND share.owner = line.job_owner
+LEFT JOIN shares AS share ON share.engine = line.engine AND share.owner = line.job_owner
 CROSS JOIN LATERAL (
   (SELECT id, job_id, cost, latest_start, submitted_at, false AS overdue FROM engine_runs AS run
-   WHERE run.place = 'waiting' AND run.engine = :engine
+   WHERE run.place = 'waiting' AND run.engine = line.engine
      AND run.priority = line.priority AND run.job_owner = line.job_owner
    ORDER BY run.latest_start, run.id LIMIT :places)
   UNION ALL
   (SELECT id, job_id, cost, latest_start, submitted_at, true FROM engine_runs AS run
-   WHERE run.place = 'waiting' AND run.engine = :engine
+   WHERE run.place = 'waiting' AND run.engine = line.engine
      AND run.priority = line.priority AND run.job_owner = line.job_owner
      AND run.submitted_at < now() - make_interval(
        secs => (CAST(:targets AS float8[]))[line.priority + 1])
@@ -108,11 +111,19 @@ def presence_limits(rules: SchedulingSettings) -> dict[str, float]:
     }
 
 
-def read_line(session: Session, free: Free, rules: SchedulingSettings, places: int) -> Line:
-    """Return an engine's line, long enough to give away that many places."""
-    targets = list(rules.targets())
-    about = {"engine": free.engine, "places": places, "targets": targets}
-    rows = session.execute(HEADS, about).all()
+def read_lines(
+    session: Session, free: Sequence[Free], rules: SchedulingSettings, places: int
+) -> list[Line]:
+    """Return the line of each engine, long enough to give away that many places."""
+    engines, targets = [engine.engine for engine in free], list(rules.targets())
+    about = {"engines": engines, "places": places, "targets": targets}
+    heads: dict[str, list[Row[Any]]] = {engine: [] for engine in engines}
+    for row in session.execute(HEADS, about):
+        heads[row.engine].append(row)
+    return [_line(engine, heads[engine.engine], rules) for engine in free]
+
+
+def _line(free: Free, heads: Sequence[Row[Any]], rules: SchedulingSettings) -> Line:
     owners = {
         row.job_owner: Use(
             row.used,
@@ -120,7 +131,7 @@ def read_line(session: Session, free: Free, rules: SchedulingSettings, places: i
             _room(row.max_running, free.taken[row.job_owner]),
             row.waited,
         )
-        for row in rows
+        for row in heads
     }
     runs = [
         Waiting(
@@ -133,7 +144,7 @@ def read_line(session: Session, free: Free, rules: SchedulingSettings, places: i
             row.cost,
             row.overdue,
         )
-        for row in rows
+        for row in heads
     ]
     return Line(
         [run for run in runs if not run.overdue],

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, text
 
-from coordinator.lines import Free, presence_limits, read_line
+from coordinator.lines import Free, presence_limits
+from coordinator.lines import read_lines as read_heads
 from schemas.queue import EngineQueue, QueuedRun
 from schemas.scheduling import Priority
 from schemas.tables import Job
@@ -111,7 +112,7 @@ def _ordered(session: Session, row: Row[Any], rules: SchedulingSettings, limit: 
     taken = Counter(row.owners)
     since = rules.overdue_every if row.since_overdue is None else row.since_overdue
     free = Free(row.engine, limit, row.virtual_time or 0.0, since, taken, wanted=True)
-    line = read_line(session, free, rules, limit)
+    (line,) = read_heads(session, [free], rules, limit)
     return Ordered(
         row.engine,
         row.slots,
