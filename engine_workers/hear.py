@@ -83,7 +83,8 @@ def _ease(
     if not changes:
         return ()
     what = ", ".join(f"{name} {change}" for name, change in changes.items())
-    heartbeat.tell("run_eased", what=what, device=settings.worker.device or "")
+    where = {"device": settings.worker.device} if settings.worker.device else {}
+    heartbeat.tell("run_eased", what=what, **where)
     return (f"heard with less, for memory had run out before: {what}",)
 
 

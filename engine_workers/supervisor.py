@@ -17,7 +17,7 @@ from engine_workers.errors import PoolNotReadyError
 from engine_workers.node.aftermath import count_losses, hand_back
 from engine_workers.node.broker import broker_problem
 from engine_workers.node.keeper import Keeper, Wanted
-from engine_workers.node.ledger import adopt, read_pools, tell
+from engine_workers.node.ledger import adopt, forget_old, read_pools, tell
 from engine_workers.node.link import Link
 from engine_workers.node.orphans import end_orphan
 from engine_workers.node.placing import Placer
@@ -164,6 +164,7 @@ class Supervisor:
             left = [(row.worker, row.pid, row.identity) for row in found.values() if row.pid]
             pools = {it.name: (it.worker, self._engines(it)) for it in self.keepers}
             adopt(session, self._node, pools)
+            forget_old(session)
         for worker, pid, mark in left:
             if end_orphan(pid, mark):
                 log.warning("orphan_ended", worker=worker, pid=pid)

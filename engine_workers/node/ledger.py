@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from engine_workers.devices import Gpu
     from engine_workers.node.keeper import Keeper
 
+#: Days after which a node is forgotten.
+FORGET_DAYS = 7
+
 
 @dataclass(frozen=True)
 class NodeReport:
@@ -66,6 +69,14 @@ def adopt(session: Session, node: str, workers: Mapping[str, tuple[str, Sequence
                 set_={"worker": worker, "engines": row.excluded.engines},
             )
         )
+
+
+def forget_old(session: Session) -> None:
+    """Take away the nodes of which nothing was heard for a week, as replaced containers are."""
+    long_ago = func.now() - func.make_interval(0, 0, 0, FORGET_DAYS)
+    old = select(Node.name).where(Node.seen_at < long_ago)
+    session.execute(delete(NodePool).where(NodePool.node.in_(old)))
+    session.execute(delete(Node).where(Node.seen_at < long_ago))
 
 
 def read_pools(session: Session, node: str) -> dict[str, NodePool]:
