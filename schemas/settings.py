@@ -85,6 +85,8 @@ class NodeSettings(_Section):
     #: Seconds that runs may finish in when a command stops, restarts or scales their pool; then
     #: they are handed back.
     drain_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    #: Seconds after which a worker of engines that is told to end, and works on nothing, is ended.
+    quiet_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds without a sign of life of a pool's first process after which it counts as hung.
     silent_seconds: Annotated[float, Field(gt=0)] = 60.0
     #: Seconds that a pool may take to start.

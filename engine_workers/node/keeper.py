@@ -88,6 +88,7 @@ class Keeper:
         self.draining = False
         #: Since when its process runs.
         self.since: datetime | None = None
+        self._quiet_since: float | None = None
         #: When it may be started again; None: when somebody asks for it.
         self._not_before: float | None = 0.0
         self._kills = Path(tempfile.mkdtemp(prefix="chordscribe-pool-")) / "memory-kills"
@@ -136,6 +137,20 @@ class Keeper:
         silent = self.process.heard + self._limits.silence - now
         late = self.process.started + self._limits.start - now
         return max(0.0, min(silent, silent if self.process.ready else late))
+
+    def note_runs(self, count: int, now: float) -> None:
+        """Take note of how many runs the ledger knows to be at work here.
+
+        A worker that is told to end, and has none for a while, hangs: it is ended. Of queues that
+        are no engine's the ledger knows nothing.
+        """
+        pool, process = self._settings.pools[self.name], self.process
+        if count or pool.queues or process is None or process.told is None:
+            self._quiet_since = None
+        elif self._quiet_since is None:
+            self._quiet_since = now
+        elif now - self._quiet_since >= self._settings.node.quiet_seconds:
+            process.patience = min(process.patience, now - process.told)
 
     def end_hungry(self) -> None:
         """End the children that have more memory than they may, amid their runs."""

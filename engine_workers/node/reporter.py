@@ -72,6 +72,7 @@ class Reporter:
         for keeper in self._keepers:
             report = self._pool(keeper, devices, now)
             report.runs.extend(runs[keeper.worker])
+            keeper.note_runs(len(report.runs), now)
             write_pool(session, self._node, keeper, report)
 
     def _pool(self, keeper: Keeper, devices: Devices, now: float) -> PoolReport:

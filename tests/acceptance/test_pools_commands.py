@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -90,6 +91,16 @@ def test_a_command_that_waits_in_vain_says_what_still_happens(
     go.touch()
     node.until("running")
     lab.until_done(message)
+
+
+def test_a_worker_that_hangs_amid_its_end_is_ended_once_it_works_on_nothing(lab: NodeLab) -> None:
+    with lab.node("hung", {"fake": {}}, CHORDSCRIBE_NODE__QUIET_SECONDS="2") as hung:
+        pid = hung.until("running").pid
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        assert lab.done("pools", "stop", "hung/fake")["state"] == "stopped"
+        assert hung.pool().restarts == 0
+        assert "pool_killed" in hung.log
 
 
 def test_commands_work_while_the_broker_is_down(lab: NodeLab, node: Supervised) -> None:
