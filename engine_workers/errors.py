@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from schemas.errors import ChordscribeError
+from schemas.errors import ChordscribeError, ConfigurationError, UsageError
 from schemas.runs import Failure, FailureKind
 
 
@@ -81,3 +81,35 @@ class StaleLeaseError(ChordscribeError):
 
 class NotClaimableError(ChordscribeError):
     """Another worker is at work on this run, or nobody may be now."""
+
+
+class PoolNotReadyError(ChordscribeError):
+    """Something that the pool needs is not there yet."""
+
+
+class PoolDoesNotFitError(ChordscribeError):
+    """Not one process of the pool fits its device."""
+
+
+class PoolFailedError(ChordscribeError):
+    """The pool is not as it was asked to be."""
+
+
+class PoolWaitError(ChordscribeError):
+    """The pool has not become as it was asked to be in time; that is still wanted."""
+
+
+class NodeSilentError(ChordscribeError):
+    """Nobody looks after that node's pools; what was asked is done when somebody does."""
+
+
+class NodeTakenError(ChordscribeError):
+    """Another supervisor looks after the pools of a node of this name."""
+
+
+class UnknownPoolError(UsageError):
+    """There is no such pool."""
+
+
+class NoPoolsError(ConfigurationError):
+    """No pool is configured: write a table [pools.NAME] into chordscribe.toml."""

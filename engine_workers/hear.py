@@ -19,8 +19,7 @@ from engine_workers.store.places import Models
 from schemas.transcript import Transcript
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from typing import Any
+    from collections.abc import Callable, Iterable
 
     from engine_workers.claim import Lease
     from engine_workers.engines.base import Engine
@@ -40,6 +39,13 @@ def hear(
         StaleLeaseError: another worker has the run by now.
         Exception: whatever the engine raises.
     """
+    with loaded.in_use():
+        return _hear(lease, settings, loaded, heartbeat)
+
+
+def _hear(
+    lease: Lease, settings: Settings, loaded: LoadedEngine, heartbeat: Heartbeat
+) -> Transcript:
     decoded = decode(fetch(lease.audio, settings.media_root), settings.worker.max_audio_seconds)
     audio = Audio(decoded.samples, lease.request.language)
     heartbeat.has_decoded(audio.seconds)
@@ -47,7 +53,7 @@ def hear(
     configured = settings.engines.get(lease.engine, {})
     asked = lease.request.options.get(lease.engine)
     models = Models(settings.models_root, settings.worker.pull_models)
-    changes = _ease(lease, configured, models, heartbeat)
+    changes = _ease(lease, settings, models, heartbeat)
     engine = loaded.get(lease.engine, configured, asked, models, steps=lease.eases)
     _check_language(engine, audio)
     heartbeat.check()
@@ -65,18 +71,20 @@ def hear(
 
 
 def _ease(
-    lease: Lease, configured: Mapping[str, Any], models: Models, heartbeat: Heartbeat
+    lease: Lease, settings: Settings, models: Models, heartbeat: Heartbeat
 ) -> tuple[str, ...]:
     """Say in the job's story what is eased; return it for the transcript too."""
     if not lease.eases:
         return ()
     kind = find_engine(lease.engine)
+    configured = settings.engines.get(lease.engine, {})
     options = engine_options(kind, configured, lease.request.options.get(lease.engine), models)
     changes = what_is_eased(kind, options, lease.eases)
     if not changes:
         return ()
     what = ", ".join(f"{name} {change}" for name, change in changes.items())
-    heartbeat.tell("run_eased", what=what)
+    where = {"device": settings.worker.device} if settings.worker.device else {}
+    heartbeat.tell("run_eased", what=what, **where)
     return (f"heard with less, for memory had run out before: {what}",)
 
 

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
 import logging
 import sys
-from contextlib import redirect_stdout
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stdout
 from typing import TYPE_CHECKING, Any
 
 from engine_workers.catalogue import find_engine
@@ -21,13 +26,42 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
+#: Told of a loaded engine and of the seconds that it took to load, and after each use.
+Watcher = Callable[["Engine", float], None]
+
+
 class LoadedEngine:
     """At most one loaded engine: a second model would not fit beside the first."""
 
-    def __init__(self) -> None:
-        """Load nothing yet: a pool's children load after the fork."""
+    def __init__(self, idle_seconds: float | None = None, watcher: Watcher | None = None) -> None:
+        """Load nothing yet: a pool's children load after the fork.
+
+        Args:
+            idle_seconds: after so long without use the engine is dropped; None keeps it.
+            watcher: told of the engine after each use.
+        """
         self._engine: Engine | None = None
         self._key: Hashable = None
+        self._idle_seconds = idle_seconds
+        self._watcher = watcher
+        self._load_seconds = 0.0
+        self._used = threading.Lock()
+        self._timer: threading.Timer | None = None
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        """Keep the engine while the block runs; let its idle time begin at the end."""
+        if self._timer is not None:
+            self._timer.cancel()
+        try:
+            with self._used:
+                yield
+                self._tell()
+        finally:
+            if self._idle_seconds is not None:
+                self._timer = threading.Timer(self._idle_seconds, self._drop_idle)
+                self._timer.daemon = True
+                self._timer.start()
 
     def get(
         self,
@@ -63,8 +97,10 @@ class LoadedEngine:
         if models is not None:
             models.verify(kind, options)
         engine = kind(options)
+        began = time.monotonic()
         with redirect_stdout(sys.stderr):
             engine.load()
+        self._load_seconds = time.monotonic() - began
         log.info("loaded %s %s with the model %s", name, engine.version, engine.model)
         self._engine, self._key = engine, key
         return engine
@@ -78,3 +114,37 @@ class LoadedEngine:
             engine.close()
         except Exception:  # an engine's own code
             log.exception("the engine %s was not closed", engine.info.name)
+
+    def _tell(self) -> None:
+        """Let the watcher see the engine; what ails it there costs no run."""
+        if self._engine is None or self._watcher is None:
+            return
+        try:
+            self._watcher(self._engine, self._load_seconds)
+        except Exception:  # an engine's own code, among others
+            log.exception("the engine %s was not measured", self._engine.info.name)
+
+    def _drop_idle(self) -> None:
+        """Give the memory of an engine back that nobody uses."""
+        timer = threading.current_thread()
+        if not self._used.acquire(blocking=False):
+            return
+        try:
+            if timer is self._timer and self._engine is not None:
+                log.info("unloaded the idle engine %s", self._engine.info.name)
+                self.drop()
+                give_memory_back()
+        finally:
+            self._used.release()
+
+
+def give_memory_back() -> None:
+    """Return memory that Python and its libraries have freed to the system."""
+    gc.collect()
+    torch = sys.modules.get("torch")
+    if torch is not None and torch.cuda.is_initialized():
+        torch.cuda.empty_cache()
+    # The C library of Linux keeps what was freed, until it is asked.
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)

@@ -14,6 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine_workers.app import app, settings
+from engine_workers.devices import CPU, find_devices, free_vram
 from schemas.database import Database
 from schemas.errors import LedgerError
 from schemas.names import CHANNEL_WORK, ENGINE_QUEUE_PREFIX
@@ -39,7 +40,7 @@ class Presence:
     engines: Sequence[str]
     #: Runs that it works on at a time.
     slots: int
-    device: str = "cpu"
+    device: str = CPU
 
 
 def announce(database: Database, presence: Presence) -> None:
@@ -49,6 +50,7 @@ def announce(database: Database, presence: Presence) -> None:
         LedgerError: the database does not answer.
     """
     memory = psutil.virtual_memory().available
+    vram = None if presence.device == CPU else free_vram(find_devices())
     with database.transaction() as session:
         for engine in presence.engines:
             told = insert(Pool).values(
@@ -57,8 +59,10 @@ def announce(database: Database, presence: Presence) -> None:
                 slots=presence.slots,
                 device=presence.device,
                 free_memory=memory,
+                free_vram=vram,
             )
-            changed = {name: told.excluded[name] for name in ("slots", "device", "free_memory")}
+            columns = ("slots", "device", "free_memory", "free_vram")
+            changed = {name: told.excluded[name] for name in columns}
             session.execute(
                 told.on_conflict_do_update(
                     index_elements=["worker", "engine"],
@@ -134,7 +138,8 @@ class Present(StartStopStep):  # type: ignore[misc]  # celery is untyped
             for name in queues
             if name.startswith(ENGINE_QUEUE_PREFIX)
         )
-        presence = Presence(parent.hostname, engines, parent.concurrency)
+        device = settings.worker.device or CPU
+        presence = Presence(parent.hostname, engines, parent.concurrency, device)
         self._announcer = Announcer(
             Database(settings), presence, settings.scheduling.presence_seconds
         )

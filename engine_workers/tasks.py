@@ -16,6 +16,8 @@ from pydantic import ValidationError
 from engine_workers.alive import SignsOfLife
 from engine_workers.app import app, settings
 from engine_workers.errors import NotClaimableError, StaleLeaseError
+from engine_workers.footprint import FootprintWatcher
+from engine_workers.models import LoadedEngine
 from engine_workers.work import Worker
 from schemas.database import Database
 from schemas.errors import LedgerError
@@ -69,7 +71,9 @@ def transcribe(task: Task[Any, Any], *args: object, **kwargs: object) -> dict[st
 @cache
 def _worker() -> Worker:
     """Return what this process works with, made when the first run comes."""
-    return Worker(settings, Database(settings), guard=SignsOfLife)
+    database = Database(settings)
+    loaded = LoadedEngine(settings.worker.idle_unload_seconds, FootprintWatcher(database))
+    return Worker(settings, database, loaded, guard=SignsOfLife)
 
 
 @worker_process_init.connect

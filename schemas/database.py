@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+import schemas.node_tables  # noqa: F401  # their tables belong to the schema
 from schemas.errors import ConfigurationError, LedgerError, SchemaVersionError
 from schemas.names import CHANNEL_FREED, CHANNEL_JOBS, CHANNEL_WORK
 from schemas.settings import Settings

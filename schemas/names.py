@@ -26,6 +26,9 @@ CHANNEL_FREED: Final = "chordscribe_freed"
 #: Postgres channel: something about a job changed. The payload is a job id.
 CHANNEL_JOBS: Final = "chordscribe_jobs"
 
+#: Postgres channel: something is wanted of a node's pools, or has become so. The payload is `NODE`.
+CHANNEL_NODES: Final = "chordscribe_nodes"
+
 #: Entry points: name → a subclass of `engine_workers.engines.base.Engine`.
 GROUP_ENGINES: Final = "chordscribe.engines"
 #: Entry points: command name → a Typer app or function of another package.

@@ -15,6 +15,7 @@ from pydantic_settings import (
 )
 
 from schemas.errors import ConfigurationError
+from schemas.pools import PoolName, PoolSettings
 
 #: The configuration file read from the working directory, unless CHORDSCRIBE_CONFIG names another.
 CONFIG_FILE = "chordscribe.toml"
@@ -67,6 +68,32 @@ class WorkerSettings(_Section):
     pull_models: bool = False
     #: The longest recording that is decoded, in seconds.
     max_audio_seconds: Annotated[float, Field(gt=0)] = 12 * 3600.0
+    #: Set by the supervisor for the workers of a pool: the device that they compute on, as it is
+    #: told to the ledger; None: they do not say.
+    device: str | None = None
+    #: Seconds without a run after which a process gives its model's memory back; None: never.
+    idle_unload_seconds: Annotated[float, Field(gt=0)] | None = None
+
+
+class NodeSettings(_Section):
+    """How `chordscribe worker` looks after the pools of a machine."""
+
+    #: What the machine is called; None: its host name.
+    name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
+    #: Seconds between two reports to the ledger.
+    report_seconds: Annotated[float, Field(gt=0)] = 10.0
+    #: Seconds that runs may finish in when a command stops, restarts or scales their pool; then
+    #: they are handed back.
+    drain_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    #: Seconds after which a worker of engines that is told to end, and works on nothing, is ended.
+    quiet_seconds: Annotated[float, Field(gt=0)] = 30.0
+    #: Seconds without a sign of life of a pool's first process after which it counts as hung.
+    silent_seconds: Annotated[float, Field(gt=0)] = 60.0
+    #: Seconds that a pool may take to start.
+    start_seconds: Annotated[float, Field(gt=0)] = 300.0
+    #: Seconds before a crashed pool is started again; doubled with every crash, to the second.
+    first_retry_seconds: Annotated[float, Field(gt=0)] = 0.5
+    last_retry_seconds: Annotated[float, Field(gt=0)] = 10.0
 
 
 class SchedulingSettings(_Section):
@@ -149,6 +176,9 @@ class Settings(BaseSettings):
     engine_limits: dict[str, LimitSettings] = Field(default_factory=dict)
     scheduling: SchedulingSettings = SchedulingSettings()
     flower: FlowerSettings = FlowerSettings()
+    node: NodeSettings = NodeSettings()
+    #: The worker pools by name, which `chordscribe worker --pool NAME` runs.
+    pools: dict[PoolName, PoolSettings] = Field(default_factory=dict)
 
     @property
     def media_root(self) -> Path:

@@ -9,7 +9,9 @@ import pytest
 import yaml
 
 from engine_workers.catalogue import engine_names
+from engine_workers.cli.worker import with_pools
 from schemas.names import QUEUE_AGGREGATION, engine_queue
+from schemas.settings import load_settings
 from tests.tools.sizes import ROOT
 
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
@@ -19,7 +21,12 @@ ROLES = sorted(set(SERVICES) - SERVERS)
 WORKERS = {
     name: service["command"]
     for name, service in SERVICES.items()
-    if "worker" in service.get("command", [])
+    if "worker" in service.get("command", []) and "celery" in service["command"]
+}
+POOLS = {
+    name: service["command"]
+    for name, service in SERVICES.items()
+    if service.get("command", [])[:2] == ["chordscribe", "worker"]
 }
 
 
@@ -74,6 +81,19 @@ def test_a_worker_consumes_one_queue_that_the_product_names(name: str) -> None:
     known = {engine_queue(engine) for engine in engine_names()} | {QUEUE_AGGREGATION}
     [queue] = [option for option in WORKERS[name] if option.startswith("--queues=")]
     assert queue.removeprefix("--queues=") in known
+
+
+@pytest.mark.parametrize("name", POOLS)
+def test_a_pool_is_one_that_the_command_knows_and_is_asked_how_it_is(name: str) -> None:
+    asked = POOLS[name][2:]
+    _, [pool] = with_pools(load_settings(_env_file=None), asked[1:])
+    assert asked == ["--pool", pool]
+    check = SERVICES[name]["healthcheck"]["test"]
+    assert check[-3:] == ["worker", "engine_workers.app", pool], "the worker is called like it"
+
+
+def test_the_engines_workers_are_pools() -> None:
+    assert {command[-1] for command in POOLS.values()} == {"faster_whisper", "moonshine"}
 
 
 def test_no_role_starts_before_the_schema_is_there() -> None:

@@ -130,6 +130,8 @@ def test_a_failure_that_may_pass_is_tried_again_and_then_final(
 def test_after_memory_ran_out_less_is_asked_for_and_that_is_told(
     worker: Worker, database: Database, audio: AudioRef, enough: str, told: list[str]
 ) -> None:
+    on_card = worker.settings.worker.model_copy(update={"device": "cuda:1"})
+    worker.settings = worker.settings.model_copy(update={"worker": on_card})
     message = add_run(
         database, audio, fail="out_of_memory", enough=enough, device="pretended", fail_at="middle"
     )
@@ -138,6 +140,7 @@ def test_after_memory_ran_out_less_is_asked_for_and_that_is_told(
     assert worker.run(message, "me").state is RunState.SUCCEEDED
     story = data_of_events(database, message.job_id)
     assert [data["what"] for kind, data in story if kind == "run_eased"] == told
+    assert {data["device"] for kind, data in story if kind == "run_eased"} == {"cuda:1"}
     started = [data.get("eased") for kind, data in story if kind == "run_started"]
     assert started == [None, "smaller_batch", "smaller_batch, cpu"][: len(started)]
     (note,) = transcript(database, message.run_id).repairs

@@ -1,0 +1,1 @@
+"""What the supervisor of a machine's worker pools is made of."""
