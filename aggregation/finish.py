@@ -59,7 +59,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
         prior = records.known_priors(database, session, language or answers.language)
     if job.cancel_requested_at is not None:
         return _end(database, job_id, JobState.CANCELLED)
-    unwanted = answers.missing and job.request.get("require_all")
+    unwanted = not answers.whole and job.request.get("require_all")
     if not answers.parts or unwanted:
         return _end(database, job_id, JobState.FAILED, failure=shared_failure(answers))
     question = Question(
@@ -69,6 +69,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
         language=language,
         prior=prior,
         processing=answers.processing,
+        degraded=not answers.whole,
     )
     return (_once_more if again or resent else _complete)(database, question)
 
@@ -82,7 +83,8 @@ def _once_more(database: Database, question: Question) -> Ending:
 
 def _complete(database: Database, question: Question) -> Ending:
     report = make_report(question)
-    return _end(database, question.job_id, JobState.COMPLETED, report=report)
+    degraded = question.degraded
+    return _end(database, question.job_id, JobState.COMPLETED, report=report, degraded=degraded)
 
 
 def _end(
@@ -92,6 +94,7 @@ def _end(
     *,
     report: Report | None = None,
     failure: Failure | None = None,
+    degraded: bool = False,
 ) -> Ending:
     figures: dict[str, object] = {}
     if failure is not None:
@@ -107,6 +110,12 @@ def _end(
         }
     with database.transaction() as session:
         ended = store.end_job(
-            session, job_id, state, report=report, failure=failure, figures=figures
+            session,
+            job_id,
+            state,
+            report=report,
+            failure=failure,
+            degraded=degraded,
+            figures=figures,
         )
     return Ending(state.value) if ended else Ending.ALREADY_DONE

@@ -85,13 +85,14 @@ def unpack(run: EngineRun) -> Transcript:
         raise CorruptTranscriptError(message) from error
 
 
-def end_job(
+def end_job(  # noqa: PLR0913  # each is a keyword with a default
     session: Session,
     job_id: UUID,
     state: JobState,
     *,
     report: Report | None = None,
     failure: Failure | None = None,
+    degraded: bool = False,
     figures: Mapping[str, object],
 ) -> bool:
     """End the job unless it has ended already; the row's lock makes that exactly once.
@@ -101,7 +102,7 @@ def end_job(
     """
     values = {
         "job": job_id,
-        "degraded_": bool(report and report.missing),
+        "degraded_": degraded,
         "why": failure.model_dump(mode="json") if failure else None,
         "version_": report.version if report else None,
         "report": report.model_dump(mode="json") if report else None,

@@ -23,6 +23,8 @@ from coordinator.app import make_app
 from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
 from coordinator.dropping import drop_unserved
+from coordinator.media_queue import reopen_media
+from coordinator.preparations import Preparations
 from coordinator.publish import (
     aggregations_waiting,
     publish_aggregation,
@@ -65,6 +67,7 @@ class Service:
         self._database = Database(settings)
         self._app = make_app(settings)
         self._tidier = Tidier(self._app)
+        self._preparations = Preparations(self._database, self._app, settings)
         self._stopping = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
@@ -82,6 +85,7 @@ class Service:
             silent = 0.0
             with self._database.transaction() as session:
                 log.info("recovered", jobs=reopen_interrupted(session))
+                reopen_media(session)
         retry = FIRST_RETRY_SECONDS
         while not self._stopping.is_set():
             try:
@@ -104,6 +108,7 @@ class Service:
 
     def work(self) -> float:
         """Admit and publish all there is; return the seconds until something falls due."""
+        self._preparations.work()
         while not self._stopping.is_set():
             with self._database.transaction() as session:
                 admitted = admit(session, self._settings.scheduling)
@@ -159,6 +164,7 @@ class Service:
             record_events(session, stuck, "aggregation_republished")
             rescued["aggregations"] = len(stuck)
             rescued["tidied"] = self._tidier.tidy(session, silent)
+        rescued |= self._preparations.look(silent)
         # Written down first: who then compares the runs has to know that others were asked before.
         for job_id in stuck:
             publish_aggregation(self._app, job_id)
@@ -193,6 +199,7 @@ class Service:
             if self._wake_read in ready:
                 break
             heard |= {note.payload for note in connection.notifies(timeout=0)}
+        self._preparations.hear(heard)
         return set(filter(None, map(_as_id, heard)))
 
 

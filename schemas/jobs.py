@@ -67,7 +67,7 @@ class JobView(Contract):
 
     id: UUID
     state: JobState
-    #: True when a completed job misses at least one engine's answer.
+    #: True when a completed job misses at least one engine's answer, or a part of one.
     degraded: bool = False
     audio: AudioRef
     request: JobRequest

@@ -248,7 +248,7 @@ class Cluster:
         while len(made) < count:
             with self.database.transaction() as session:
                 for _ in range(min(500, count - len(made))):
-                    job = accept(session, request, audio).job_id
+                    job = accept(session, request, audio, media=self.settings.media).job_id
                     if paused:
                         pause(session, job)
                     made.append(job)
