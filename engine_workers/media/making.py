@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from engine_workers.engines.audio import SAMPLE_RATE
 from engine_workers.media.canonical import FlacWriter
 from engine_workers.media.decode import judged, pieces
@@ -14,8 +16,10 @@ from engine_workers.media.speech import listener, speech_map
 from schemas.audio import Prepared
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+    from numpy.typing import NDArray
 
     from schemas.audio import MediaInfo, SpeechMap
 
@@ -51,7 +55,7 @@ def make(
     writer, loudness, heard = FlacWriter(target), Loudness(), listener()
     notes: list[str] = []
     done, told = 0, 0.0
-    for piece in pieces(source, max_seconds, notes):
+    for piece in _gathered(pieces(source, max_seconds, notes)):
         for taker in (writer, loudness, heard):
             taker.add(piece)
         done += len(piece)
@@ -68,6 +72,20 @@ def make(
         loudness=loudness.integrated(),
         notes=(*notes_told, *_remarks(speech)),
     )
+
+
+def _gathered(pieces: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:
+    """Join a decoder's pieces, of a hundredth of a second some, to such of a second."""
+    held: list[NDArray[np.float32]] = []
+    size = 0
+    for piece in pieces:
+        held.append(piece)
+        size += len(piece)
+        if size >= SAMPLE_RATE:
+            yield np.concatenate(held)
+            held, size = [], 0
+    if held:
+        yield np.concatenate(held)
 
 
 def _remarks(speech: SpeechMap) -> tuple[str, ...]:

@@ -160,6 +160,11 @@ class Cluster:
         name = f"{engine}-{node}"
         return self._worker(name, self.engine_app, engine_queue(engine), prefix, **env)
 
+    def threaded(self, name: str, app: str, argv: Sequence[str]) -> ProcessContainer:
+        """Start a Celery worker by its own command line, without the usual options."""
+        plain = ("--without-gossip", "--without-mingle", "-l", "INFO")
+        return self._start(name, celery(app, *argv, *plain), " ready.")
+
     def start_roles(self, engines: Sequence[str] = ENGINES) -> None:
         """Have one role of each kind, and a worker for each engine, running and ready."""
         wanted = {"coordinator": self.coordinator, "aggregation": self.aggregation}
