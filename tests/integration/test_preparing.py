@@ -121,6 +121,24 @@ def test_two_jobs_wait_for_one_preparation(
     assert medium(database, audio).attempt == 1
 
 
+def test_a_job_shows_how_far_the_preparation_has_come(
+    database: Database, settings: Settings, audio: AudioRef
+) -> None:
+    job = submit(database, settings, audio)
+    held = leases.claim(database, audio.sha256, "me:1", 30.0)
+    leases.renew(database, held, done_seconds=6.0, seconds=12.0)
+    with database.transaction() as session:
+        shown = read_job(session, job).preparation
+    assert shown is not None
+    assert (shown.state, shown.attempt) == (MediaState.RUNNING, 1)
+    assert (shown.done_seconds, shown.seconds) == (6.0, 12.0)
+    leases.give_back(database, held)
+    prepare(database, settings, audio)
+    place(database, settings)
+    with database.transaction() as session:
+        assert read_job(session, job).preparation is None
+
+
 def test_a_job_on_a_prepared_recording_is_in_line_at_once(
     database: Database, settings: Settings, audio: AudioRef
 ) -> None:
