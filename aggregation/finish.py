@@ -57,7 +57,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
     prior = records.known_priors(database, language or answers.language)
     if found.cancelled:
         return _end(database, job_id, JobState.CANCELLED)
-    unwanted = answers.missing and found.request.get("require_all")
+    unwanted = not answers.whole and found.request.get("require_all")
     if not answers.parts or unwanted:
         return _end(database, job_id, JobState.FAILED, failure=shared_failure(answers))
     question = Question(
@@ -67,6 +67,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
         language=language,
         prior=prior,
         processing=answers.processing,
+        degraded=not answers.whole,
     )
     return (_once_more if again or found.resent else _complete)(database, question)
 
@@ -80,7 +81,8 @@ def _once_more(database: Database, question: Question) -> Ending:
 
 def _complete(database: Database, question: Question) -> Ending:
     report = make_report(question)
-    return _end(database, question.job_id, JobState.COMPLETED, report=report)
+    degraded = question.degraded
+    return _end(database, question.job_id, JobState.COMPLETED, report=report, degraded=degraded)
 
 
 def _end(
@@ -90,6 +92,7 @@ def _end(
     *,
     report: Report | None = None,
     failure: Failure | None = None,
+    degraded: bool = False,
 ) -> Ending:
     figures: dict[str, object] = {}
     if failure is not None:
@@ -105,6 +108,12 @@ def _end(
         }
     with database.statements() as connection:
         ended = store.end_job(
-            connection, job_id, state, report=report, failure=failure, figures=figures
+            connection,
+            job_id,
+            state,
+            report=report,
+            failure=failure,
+            degraded=degraded,
+            figures=figures,
         )
     return Ending(state.value) if ended else Ending.ALREADY_DONE

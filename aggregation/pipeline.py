@@ -46,6 +46,7 @@ class Question:
         strategy: The merge strategy's name.
         speech: Where anybody speaks; None when it is not known.
         processing: Wall seconds that each engine took.
+        degraded: Whether an engine gave nothing, or did not hear everything.
     """
 
     job_id: UUID
@@ -56,6 +57,7 @@ class Question:
     strategy: str = DEFAULT_STRATEGY
     speech: SpeechMap | None = None
     processing: Mapping[str, float] = field(default_factory=dict)
+    degraded: bool = False
 
 
 class Understood(NamedTuple):

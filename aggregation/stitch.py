@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from schemas.transcript import Segment, Transcript, Word
-
-#: The longest overlap, in words, that is looked for in chunks without times.
-MAX_OVERLAP_WORDS = 60
+from aggregation.seam import resolve
+from schemas.transcript import Segment, Transcript
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,13 +17,28 @@ class Part:
     transcript: Transcript
     #: Seconds from the recording's beginning to the chunk's.
     offset_seconds: float = 0.0
+    #: Whether it stands for a chunk that was not heard: it has no words.
+    hole: bool = False
+
+
+def hole(pattern: Transcript, start: float, seconds: float, why: str) -> Part:
+    """Return what stands for a chunk that an engine did not hear, told among the repairs.
+
+    Args:
+        pattern: another of the engine's transcripts.
+        start: seconds from the recording's beginning to the chunk's.
+        seconds: the chunk's length.
+        why: the reason.
+    """
+    note = f"not heard from {start:.1f} to {start + seconds:.1f} s: {why}"
+    changes = {"segments": (), "audio_seconds": seconds, "language": None, "repairs": (note,)}
+    return Part(pattern.model_copy(update=changes), start, hole=True)
 
 
 def stitch(parts: Sequence[Part]) -> tuple[Transcript, list[str]]:
     """Join chunks, given in the recording's order; what two chunks both heard is kept once.
 
-    In an overlap with times each side keeps what lies on its side of the middle; without times
-    the longest run of equal words at the seam is dropped from the later chunk.
+    Chunks that meet in a silence have nothing in common; an overlap is resolved by `seam`.
 
     Returns:
         The whole transcript, with notes on what was dropped at the seams.
@@ -34,30 +48,37 @@ def stitch(parts: Sequence[Part]) -> tuple[Transcript, list[str]]:
         return first.transcript, []
     notes: list[str] = []
     segments: list[Segment] = []
-    end = 0.0
+    end = heard_end = 0.0
     for part in parts:
         moved = [_moved(segment, part.offset_seconds) for segment in part.transcript.segments]
-        if segments and part.offset_seconds < end:
-            seam = (part.offset_seconds + end) / 2
-            segments = [kept for s in segments if (kept := _cut(s, seam, before=True))]
-            moved = [kept for s in moved if (kept := _cut(s, seam, before=False))]
-        if segments and moved:
-            dropped = _drop_repeat(segments, moved)
-            if dropped:
+        if segments and moved and part.offset_seconds < heard_end:
+            joined = resolve(segments, moved, part.offset_seconds, heard_end)
+            segments, moved = joined.before, joined.after
+            if joined.twice:
                 at = f"{part.offset_seconds:.1f} s"
-                notes.append(f"{dropped} words heard twice at {at}: kept once")
+                notes.append(f"{joined.twice} words heard twice at {at}: kept once")
         segments.extend(moved)
         end = max(end, part.offset_seconds + part.transcript.audio_seconds)
-    languages = {part.transcript.language for part in parts}
+        heard_end = heard_end if part.hole else end
     whole = first.transcript.model_copy(
         update={
             "segments": tuple(segments),
             "audio_seconds": end,
-            "language": languages.pop() if len(languages) == 1 else None,
+            "language": _language(parts),
             "repairs": tuple(note for part in parts for note in part.transcript.repairs),
         }
     )
     return whole, notes
+
+
+def _language(parts: Sequence[Part]) -> str | None:
+    """Return the language of more than half of what was heard; None where there is none."""
+    lengths: Counter[str | None] = Counter()
+    for part in parts:
+        if not part.hole:
+            lengths[part.transcript.language] += len(part.transcript.text) + 1
+    language, most = lengths.most_common(1)[0] if lengths else (None, 0)
+    return language if 2 * most > lengths.total() else None
 
 
 def _later(seconds: float | None, offset: float) -> float | None:
@@ -80,40 +101,3 @@ def _moved(segment: Segment, offset: float) -> Segment:
             "words": words,
         }
     )
-
-
-def _middle(piece: Segment | Word) -> float | None:
-    if piece.start is None or piece.end is None:
-        return None
-    return (piece.start + piece.end) / 2
-
-
-def _cut(segment: Segment, seam: float, *, before: bool) -> Segment | None:
-    """Return the part of `segment` on one side of `seam`; None when nothing is left."""
-    timed = segment.words and all(_middle(word) is not None for word in segment.words)
-    if not timed:
-        middle = _middle(segment)
-        return segment if middle is None or (middle < seam) == before else None
-    words = tuple(word for word in segment.words if ((_middle(word) or 0.0) < seam) == before)
-    if len(words) == len(segment.words):
-        return segment
-    if not words:
-        return None
-    text = " ".join(word.text.strip() for word in words)
-    ends = {"start": words[0].start, "end": words[-1].end}
-    return segment.model_copy(update={"text": text, "words": words, **ends})
-
-
-def _drop_repeat(segments: list[Segment], moved: list[Segment]) -> int:
-    """Drop from `moved[0]`, where nothing has times, the words that end `segments`."""
-    last, following = segments[-1], moved[0]
-    if following.start is not None or last.end is not None or following.words:
-        return 0
-    tail, head = last.text.lower().split(), following.text.lower().split()
-    longest = min(len(tail), len(head), MAX_OVERLAP_WORDS)
-    for size in range(longest, 1, -1):
-        if tail[-size:] == head[:size]:
-            text = " ".join(following.text.split()[size:])
-            moved[0] = following.model_copy(update={"text": text})
-            return size
-    return 0

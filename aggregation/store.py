@@ -58,6 +58,9 @@ class StoredRun:
     processing_seconds: float | None
     #: `Transcript` as zlib-compressed JSON.
     transcript: bytes | None
+    #: Where its part of the recording begins, how long that is, in seconds.
+    chunk_start: float = 0.0
+    chunk_seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,8 @@ _RUN = (
     EngineRun.failure,
     EngineRun.processing_seconds,
     EngineRun.transcript,
+    EngineRun.chunk_start,
+    EngineRun.chunk_seconds,
 )
 _JOB = (
     select(
@@ -122,7 +127,14 @@ def load_runs(session: Session, job_id: UUID) -> tuple[StoredRun, ...]:
 
 def _run(row: Row[Any]) -> StoredRun:
     return StoredRun(
-        row.engine, row.chunk, row.state, row.failure, row.processing_seconds, row.transcript
+        row.engine,
+        row.chunk,
+        row.state,
+        row.failure,
+        row.processing_seconds,
+        row.transcript,
+        row.chunk_start,
+        row.chunk_seconds,
     )
 
 
@@ -148,13 +160,14 @@ def unpack(run: StoredRun) -> Transcript:
         raise CorruptTranscriptError(message) from error
 
 
-def end_job(
+def end_job(  # noqa: PLR0913  # each is a keyword with a default
     connection: Connection,
     job_id: UUID,
     state: JobState,
     *,
     report: Report | None = None,
     failure: Failure | None = None,
+    degraded: bool = False,
     figures: Mapping[str, object],
 ) -> bool:
     """End the job unless it has ended already; the row's lock makes that exactly once.
@@ -166,7 +179,7 @@ def end_job(
     """
     values = {
         "job": job_id,
-        "degraded_": bool(report and report.missing),
+        "degraded_": degraded,
         "why": failure.model_dump(mode="json") if failure else None,
         "version_": report.version if report else None,
         "report": report.model_dump(mode="json") if report else None,

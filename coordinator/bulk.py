@@ -10,6 +10,7 @@ from sqlalchemy import Text, cast, func, insert, select
 from coordinator.dependencies import open_among
 from coordinator.errors import BadRequestError
 from coordinator.placing import insert_runs, schedule_columns
+from coordinator.preparing import plans_of
 from coordinator.submit import RULES, USUAL, batch_paused_at, fingerprint
 from schemas.jobs import JobState
 from schemas.names import CHANNEL_JOBS, CHANNEL_WORK
@@ -23,13 +24,13 @@ if TYPE_CHECKING:
     from schemas.audio import AudioRef
     from schemas.jobs import JobRequest
     from schemas.scheduling import Schedule
-    from schemas.settings import SchedulingSettings
+    from schemas.settings import MediaSettings, SchedulingSettings
 
 #: The most jobs that are accepted in one transaction.
 MAX_JOBS = 100_000
 
 
-def accept_many(
+def accept_many(  # noqa: PLR0913  # each is a keyword with a default
     session: Session,
     request: JobRequest,
     recordings: Sequence[AudioRef],
@@ -37,10 +38,11 @@ def accept_many(
     batch_id: UUID | None = None,
     schedule: Schedule = USUAL,
     rules: SchedulingSettings = RULES,
+    media: MediaSettings | None = None,
 ) -> tuple[UUID, ...]:
     """Write down one job for each recording; they are accepted together when the session commits.
 
-    A deadline that cannot be kept is marked by the next sweep.
+    A deadline that cannot be kept is marked by the next sweep. The arguments are those of `accept`.
 
     Raises:
         BadRequestError: there are more than 100,000, or the schedule cannot be kept.
@@ -61,10 +63,12 @@ def accept_many(
         "blockers": len(after),
         **schedule_columns(session, schedule),
     }
+    plans = None if media is None else plans_of(session, recordings, media)
     rows: list[dict[str, Any]] = [
         {
             **same,
             "id": uuid4(),
+            "preparing": plans is not None and audio.sha256 not in plans,
             "fingerprint": fingerprint(request, audio),
             "audio": audio.model_dump(mode="json"),
         }
@@ -75,6 +79,7 @@ def accept_many(
         session,
         [(row, request.engines, audio) for row, audio in zip(rows, recordings, strict=True)],
         rules,
+        plans,
     )
     links = [{"job_id": row["id"], "after_id": earlier} for row in rows for earlier in after]
     if links:

@@ -53,6 +53,7 @@ class BulkClient(ClientPart):
                 batch_id=batch_id,
                 schedule=scheduled,
                 rules=self.settings.scheduling,
+                media=self.settings.media,
             )
         if self._work or self.stack.reused:
             self.stack.need(engines=request.engines, work=True)

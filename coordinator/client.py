@@ -170,6 +170,7 @@ class Client(QueueClient, BulkClient):
                 batch_id=batch_id,
                 schedule=scheduled,
                 rules=self._settings.scheduling,
+                media=self._settings.media,
             )
         if self._work or self.stack.reused:
             self.stack.need(engines=request.engines, work=True)

@@ -93,20 +93,32 @@ def audio_seconds(size: int, name: str, rates: Mapping[str, float]) -> float:
 
 
 def expected_costs(
-    session: Session, jobs: Sequence[tuple[Collection[str], AudioRef]]
+    session: Session,
+    jobs: Sequence[tuple[Collection[str], AudioRef]],
+    lengths: Mapping[str, float] | None = None,
 ) -> list[dict[str, float]]:
-    """Return, for each job's engines and recording, the seconds that each engine will need."""
+    """Return, for each job's engines and recording, the seconds that each engine will need.
+
+    Args:
+        session: an open transaction.
+        jobs: the engines and the recording of each.
+        lengths: seconds of the recordings whose length is known, by their SHA-256.
+    """
     wanted = {key for engines, audio in jobs for key in _keys(engines, audio.name)}
     known = read(session, wanted)
-    return [expect(known, engines, audio) for engines, audio in jobs]
+    exact = lengths or {}
+    return [expect(known, engines, audio, exact.get(audio.sha256)) for engines, audio in jobs]
 
 
 def expect(
-    known: Mapping[Key, Quantiles], engines: Collection[str], audio: AudioRef
+    known: Mapping[Key, Quantiles],
+    engines: Collection[str],
+    audio: AudioRef,
+    length: float | None = None,
 ) -> dict[str, float]:
-    """Return the seconds by engine, from estimates that were read."""
+    """Return the seconds by engine, from estimates that were read; `length` is the recording's."""
     rates = {key.name: found.median for key, found in known.items() if key.kind == "rate"}
-    seconds = audio_seconds(audio.size, audio.name, rates)
+    seconds = audio_seconds(audio.size, audio.name, rates) if length is None else length
 
     def rtf(engine: str) -> float:
         found = known.get(Key("rtf", engine))
@@ -159,5 +171,6 @@ def _samples(row: Row[Any]) -> list[tuple[Key, float]]:
     found = [(Key("run", row.engine), row.took)]
     if row.audio_seconds:
         found.append((Key("rtf", row.engine), row.took / row.audio_seconds))
-        found.append((Key("rate", suffix(row.name)), row.size / row.audio_seconds))
+        if row.size is not None:
+            found.append((Key("rate", suffix(row.name)), row.size / row.audio_seconds))
     return found

@@ -9,9 +9,10 @@ from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.orm import selectinload
 
 from coordinator.errors import BadRequestError, JobNotFoundError
-from coordinator.views import event_view, job_view
+from coordinator.views import event_view, job_view, preparation_view
 from schemas.database import notify, record_event
 from schemas.jobs import JobEvent, JobState, JobView
+from schemas.media_table import Medium
 from schemas.names import CHANNEL_WORK
 from schemas.report import Report
 from schemas.runs import RunState
@@ -62,7 +63,10 @@ def read_job(session: Session, job_id: UUID) -> JobView:
     if job is None:
         message = f"there is no job {job_id}"
         raise JobNotFoundError(message)
-    return job_view(job)
+    if not job.preparing or job.finished_at is not None:
+        return job_view(job)
+    medium = session.get(Medium, job.audio["sha256"], populate_existing=True)
+    return job_view(job, preparation_view(medium) if medium else None)
 
 
 def read_report(session: Session, job_id: UUID) -> Report | None:

@@ -16,14 +16,15 @@ from schemas.settings import SchedulingSettings
 from schemas.tables import EngineRun, Job, Owner
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
     from uuid import UUID
 
     from sqlalchemy.orm import Session
 
-    from schemas.audio import AudioRef
+    from schemas.audio import AudioRef, ChunkPlan
 
 HELD, WAITING, WINDOW = Place.HELD.value, Place.WAITING.value, Place.WINDOW.value
+PREPARING = Place.PREPARING.value
 
 #: By the database's clock, so that no client's clock decides who goes first.
 INSERT_RUNS = insert(EngineRun).values(
@@ -72,6 +73,7 @@ def insert_runs(
     session: Session,
     jobs: Sequence[tuple[Mapping[str, Any], Collection[str], AudioRef]],
     rules: SchedulingSettings,
+    plans: Mapping[str, ChunkPlan] | None = None,
 ) -> None:
     """Insert the runs of new jobs, with all that decides their order, in one statement.
 
@@ -79,8 +81,12 @@ def insert_runs(
         session: an open transaction.
         jobs: the row, the engines and the recording of each.
         rules: they have the targets of the priorities.
+        plans: how the recordings are cut that are prepared, by their SHA-256. The runs of the
+            others are in no line yet. None: every run is of a whole recording, and in line.
     """
-    costs = expected_costs(session, [(engines, audio) for _, engines, audio in jobs])
+    plans = plans or {}
+    lengths = {sha: plan.chunks[-1].end for sha, plan in plans.items()}
+    costs = expected_costs(session, [(engines, audio) for _, engines, audio in jobs], lengths)
     targets = rules.targets()
     rows = [
         {
@@ -89,19 +95,50 @@ def insert_runs(
             "engine": engine,
             "position": position,
             "state": RunState.QUEUED.value,
-            "place": HELD if job["paused_at"] or job.get("blockers") else WAITING,
+            "place": first_place(job),
             "job_owner": job["owner"],
             "priority": job["priority"],
-            "cost": seconds[engine],
-            "must_start": must_start(job["deadline"], seconds[engine]),
+            "must_start": must_start(job["deadline"], cost),
             # The longer goes first among equals, which shortens the whole (LPT).
-            "target": targets[job["priority"]] - seconds[engine],
+            "target": targets[job["priority"]] - cost,
+            "cost": cost,
+            **columns,
         }
-        for (job, engines, _), seconds in zip(jobs, costs, strict=True)
+        for (job, engines, audio), seconds in zip(jobs, costs, strict=True)
         for position, engine in enumerate(engines)
+        for cost, columns in chunk_columns(plans.get(audio.sha256), seconds[engine])
     ]
     # `returning`, so that it is one statement for all.
     session.execute(INSERT_RUNS.returning(EngineRun.id), rows)
+
+
+def chunk_columns(
+    plan: ChunkPlan | None, seconds: float
+) -> Iterator[tuple[float, dict[str, float | None]]]:
+    """Yield, for each chunk of a recording, what it is expected to cost, its run's columns.
+
+    Args:
+        plan: how the recording is cut; None: it is not, or not yet.
+        seconds: what the whole recording is expected to cost.
+    """
+    if plan is None or len(plan.chunks) == 1:
+        yield seconds, {"chunk": 0, "chunk_start": 0.0, "chunk_seconds": None}
+        return
+    whole = plan.chunks[-1].end
+    for number, span in enumerate(plan.chunks):
+        columns: dict[str, float | None] = {
+            "chunk": number,
+            "chunk_start": span.start,
+            "chunk_seconds": span.seconds,
+        }
+        yield seconds * span.seconds / whole, columns
+
+
+def first_place(job: Mapping[str, Any]) -> str:
+    """Return where the runs of a job that nobody has worked on yet stand."""
+    if job.get("preparing"):
+        return PREPARING
+    return HELD if job["paused_at"] or job.get("blockers") else WAITING
 
 
 def must_start(deadline: datetime | None, cost: float) -> datetime | None:

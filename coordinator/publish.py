@@ -76,7 +76,7 @@ def queue_lengths(app: Celery, engines: Iterable[str]) -> dict[str, int]:
     Raises:
         kombu.exceptions.OperationalError: the broker does not answer.
     """
-    return {engine: _length(app, engine_queue(engine)) for engine in engines}
+    return {engine: queue_length(app, engine_queue(engine)) for engine in engines}
 
 
 def aggregations_waiting(app: Celery) -> int:
@@ -85,10 +85,15 @@ def aggregations_waiting(app: Celery) -> int:
     Raises:
         kombu.exceptions.OperationalError: the broker does not answer.
     """
-    return _length(app, QUEUE_AGGREGATION)
+    return queue_length(app, QUEUE_AGGREGATION)
 
 
-def _length(app: Celery, queue: str) -> int:
+def queue_length(app: Celery, queue: str) -> int:
+    """Return how many messages wait in a queue.
+
+    Raises:
+        kombu.exceptions.OperationalError: the broker does not answer.
+    """
     with app.pool.acquire(block=True) as connection:
         # A passive declaration would say the same, but refuses a queue that is empty.
         return int(connection.default_channel._size(queue))  # noqa: SLF001

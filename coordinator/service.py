@@ -21,6 +21,8 @@ from coordinator.app import make_app
 from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
 from coordinator.dropping import drop_unserved
+from coordinator.media_queue import reopen_media
+from coordinator.preparations import Preparations
 from coordinator.publish import (
     PUBLISHED_RUNS,
     aggregations_waiting,
@@ -31,7 +33,7 @@ from coordinator.publish import (
 )
 from coordinator.recover import reopen_interrupted
 from coordinator.tidy import Tidier
-from coordinator.waking import Bell, listening
+from coordinator.waking import Bell, job_ids, listening
 from schemas.database import Database, record_events
 from schemas.errors import ChordscribeError, LedgerError
 from schemas.logs import set_up_logs
@@ -62,6 +64,7 @@ class Service:
         self._database = Database(settings)
         self._app = make_app(settings)
         self._tidier = Tidier(self._app)
+        self._preparations = Preparations(self._database, self._app, settings)
         self._stopping = threading.Event()
         self._bell = Bell()
         self._next_sweep = 0.0
@@ -79,6 +82,7 @@ class Service:
             silent = 0.0
             with self._database.transaction() as session:
                 log.info("recovered", jobs=reopen_interrupted(session))
+                reopen_media(session)
         retry = FIRST_RETRY_SECONDS
         while not self._stopping.is_set():
             try:
@@ -102,10 +106,13 @@ class Service:
         wait = self.work()
         if self.settle(heard):
             return set()  # there is more to admit
-        return ears.wait(min(wait, max(0.0, self._next_sweep - time.monotonic())))
+        told = ears.wait(min(wait, max(0.0, self._next_sweep - time.monotonic())))
+        self._preparations.hear(told)
+        return job_ids(told)
 
     def work(self) -> float:
         """Admit and publish all there is; return the seconds until something falls due."""
+        self._preparations.work()
         while not self._stopping.is_set():
             with self._database.transaction() as session:
                 admitted = admit(session, self._settings.scheduling)
@@ -169,6 +176,7 @@ class Service:
             record_events(session, stuck, "aggregation_republished")
             rescued["aggregations"] = len(stuck)
             rescued["tidied"] = self._tidier.tidy(session, silent)
+        rescued |= self._preparations.look(silent)
         # Written down first: who then compares the runs has to know that others were asked before.
         for job_id in stuck:
             publish_aggregation(self._app, job_id)

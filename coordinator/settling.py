@@ -25,7 +25,9 @@ WITH ended AS (
   RETURNING run.job_id, job.one_chord, job.finished_at,
             run.engine, run.job_owner, run.state, run.cost, run.audio_seconds,
             coalesce(run.processing_seconds, 0) AS took,
-            CAST(job.audio ->> 'size' AS bigint) AS size, job.audio ->> 'name' AS name
+            CASE WHEN run.chunk_seconds IS NULL
+                 THEN CAST(job.audio ->> 'size' AS bigint) END AS size,
+            job.audio ->> 'name' AS name
 ), corrected AS (
   UPDATE shares AS share SET used = share.used + given.seconds / coalesce(owner.weight, 1)
   FROM (SELECT engine, job_owner, sum(took - cost) AS seconds FROM ended

@@ -20,6 +20,7 @@ from coordinator.errors import (
     IdempotencyConflictError,
 )
 from coordinator.placing import insert_runs, schedule_columns
+from coordinator.preparing import plans_of
 from schemas.database import record_new
 from schemas.jobs import MAX_KEY_CHARACTERS, JobRequest, JobState
 from schemas.scheduling import Schedule
@@ -32,7 +33,8 @@ if TYPE_CHECKING:
 
     from sqlalchemy.orm import Session
 
-    from schemas.audio import AudioRef
+    from schemas.audio import AudioRef, ChunkPlan
+    from schemas.settings import MediaSettings
 
 #: The schedule of a job that asks for nothing special.
 USUAL = Schedule()
@@ -99,6 +101,7 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
     batch_id: UUID | None = None,
     schedule: Schedule = USUAL,
     rules: SchedulingSettings = RULES,
+    media: MediaSettings | None = None,
 ) -> Accepted:
     """Write the job down, or find the one that is there already.
 
@@ -111,6 +114,8 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
         batch_id: the batch that a new job belongs to; a job of a paused batch is paused.
         schedule: how urgent a new job is, whose it is, what it comes after.
         rules: they have the targets of the priorities.
+        media: how recordings are prepared and cut; None: the whole recording is given to each
+            engine as it is, and its worker prepares it.
 
     Raises:
         BadRequestError: the key is empty, too long or holds control characters; or the schedule
@@ -135,8 +140,10 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
             return Accepted(found, created=False)
     paused_at = batch_paused_at(session, batch_id) if batch_id is not None else None
     after = open_among(session, schedule.after, schedule.owner)
+    plans = None if media is None else plans_of(session, [audio], media)
     row = {
         "id": uuid4(),
+        "preparing": plans is not None and audio.sha256 not in plans,
         "batch_id": batch_id,
         "paused_at": paused_at,
         "state": JobState.QUEUED.value,
@@ -147,7 +154,7 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
         "blockers": len(after),
         **schedule_columns(session, schedule),
     }
-    accepted = _insert(session, request, audio, row, rules)
+    accepted = _insert(session, (request, audio), row, rules, plans)
     if accepted.created:
         link(session, accepted.job_id, after)
         if schedule.deadline is not None:
@@ -170,11 +177,12 @@ def batch_paused_at(session: Session, batch_id: UUID) -> datetime | None:
 
 def _insert(
     session: Session,
-    request: JobRequest,
-    audio: AudioRef,
+    asked: tuple[JobRequest, AudioRef],
     row: dict[str, Any],
     rules: SchedulingSettings,
+    plans: Mapping[str, ChunkPlan] | None,
 ) -> Accepted:
+    request, audio = asked
     job_id = session.scalar(
         upsert(Job)
         .values(**row)
@@ -183,7 +191,7 @@ def _insert(
     )
     if job_id is None:
         return _earlier(session, request, audio, row["fingerprint"], row["idempotency_key"])
-    insert_runs(session, [({**row, "id": job_id}, request.engines, audio)], rules)
+    insert_runs(session, [({**row, "id": job_id}, request.engines, audio)], rules, plans)
     record_new(session, job_id, "job_submitted", engines=list(request.engines), name=audio.name)
     return Accepted(job_id, created=True)
 

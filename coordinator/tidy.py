@@ -10,6 +10,8 @@ from uuid import UUID
 from sqlalchemy import func, select
 
 from coordinator.chord import job_of_group
+from schemas.media import MediaMessage
+from schemas.media_table import Medium
 from schemas.tables import Job
 
 if TYPE_CHECKING:
@@ -58,6 +60,9 @@ class Tidier:
         jobs = {tag: _job_of(raw) for tag, raw in zip(tags, raws, strict=True) if raw}
         ended = _ended(session, filter(None, jobs.values()), silent_seconds)
         gone = [tag for tag, job_id in jobs.items() if job_id in ended]
+        media = {tag: _medium_of(raw) for tag, raw in zip(tags, raws, strict=True) if raw}
+        settled = _settled(session, filter(None, media.values()), silent_seconds)
+        gone += [tag for tag, sha256 in media.items() if sha256 in settled]
         if gone:
             channel.client.zrem(channel.unacked_index_key, *gone)
             channel.client.hdel(channel.unacked_key, *gone)
@@ -89,14 +94,40 @@ def _ended(session: Session, jobs: Iterable[UUID], silent_seconds: float) -> set
     )
 
 
+def _settled(session: Session, media: Iterable[str], silent_seconds: float) -> set[str]:
+    """Return those of the recordings whose preparation ended that long ago."""
+    asked = set(media)
+    if not asked:
+        return set()
+    age = func.make_interval(0, 0, 0, 0, 0, 0, silent_seconds)
+    return set(
+        session.scalars(
+            select(Medium.sha256).where(
+                Medium.sha256.in_(asked), Medium.finished_at <= func.now() - age
+            )
+        )
+    )
+
+
 def _job_of(raw: bytes) -> UUID | None:
     """Return the job that an unacknowledged message is about; None when it is not one of ours."""
     try:
-        message, _, _ = json.loads(raw)
-        _, kwargs, _ = json.loads(base64.b64decode(message["body"]))
-        return UUID(kwargs["job_id"])
+        return UUID(_kwargs(raw)["job_id"])
     except (ValueError, TypeError, KeyError, AttributeError):
         return None
+
+
+def _medium_of(raw: bytes) -> str | None:
+    """Return the recording that an unacknowledged message is about; None when about none."""
+    try:
+        return MediaMessage.model_validate(_kwargs(raw)).sha256
+    except (ValueError, TypeError, KeyError):
+        return None
+
+
+def _kwargs(raw: bytes) -> Any:  # noqa: ANN401  # whatever is in the broker
+    message, _, _ = json.loads(raw)
+    return json.loads(base64.b64decode(message["body"]))[1]
 
 
 def _text(key: bytes | str) -> str:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from coordinator.progress import engines_progress
 from schemas.audio import AudioRef
 from schemas.jobs import JobEvent, JobRequest, JobState, JobView
+from schemas.media import MediaState, PreparationView
+from schemas.media_table import Medium
 from schemas.runs import Failure, RunState, RunView
 from schemas.scheduling import DeadlinePolicy, Priority, ScheduleView
 from schemas.tables import EngineRun, Job, StoredEvent
 
 
-def job_view(job: Job) -> JobView:
-    """Return a job with its runs."""
+def job_view(job: Job, preparation: PreparationView | None = None) -> JobView:
+    """Return a job with its runs; `preparation` is that of its recording, while it waits for it."""
     return JobView(
         id=job.id,
         state=JobState(job.state),
@@ -24,6 +27,8 @@ def job_view(job: Job) -> JobView:
         paused_at=job.paused_at,
         failure=Failure.model_validate(job.failure) if job.failure else None,
         runs=tuple(run_view(run) for run in job.runs),
+        engines=engines_progress(job.runs),
+        preparation=preparation,
         schedule=ScheduleView(
             priority=Priority.of_rank(job.priority),
             owner=job.owner,
@@ -35,12 +40,23 @@ def job_view(job: Job) -> JobView:
     )
 
 
+def preparation_view(medium: Medium) -> PreparationView:
+    """Return how far a recording's preparation has come."""
+    return PreparationView(
+        state=MediaState(medium.state),
+        attempt=medium.attempt,
+        done_seconds=medium.done_seconds,
+        seconds=medium.seconds,
+    )
+
+
 def run_view(run: EngineRun) -> RunView:
     """Return one run."""
     return RunView(
         id=run.id,
         engine=run.engine,
         chunk=run.chunk,
+        chunk_start=run.chunk_start,
         state=RunState(run.state),
         attempt=run.attempt,
         audio_seconds=run.audio_seconds,

@@ -11,7 +11,7 @@ from uuid import UUID
 from schemas.names import CHANNEL_FREED, CHANNEL_WORK
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     import psycopg
 
@@ -57,16 +57,15 @@ class Ears:
         """Hear by two connections, which LISTEN already."""
         self._bell, self._work, self._freed = bell, work, freed
 
-    def wait(self, seconds: float) -> set[UUID]:
-        """Wait for a notification, for so many seconds at most; return the jobs heard of."""
+    def wait(self, seconds: float) -> set[str]:
+        """Wait for a notification, for so many seconds at most; return what was told."""
         urgent: list[Any] = [self._bell.read, self._work]
         ready, _, _ = select.select([*urgent, self._freed], [], [], seconds)
         if ready == [self._freed]:
             select.select(urgent, [], [], min(seconds, GATHER_SECONDS))
         for _note in self._freed.notifies(timeout=0):
             pass
-        payloads = {note.payload for note in self._work.notifies(timeout=0)}
-        return set(filter(None, map(_as_id, payloads)))
+        return {note.payload for note in self._work.notifies(timeout=0)}
 
 
 @contextmanager
@@ -80,8 +79,12 @@ def listening(database: Database, bell: Bell) -> Iterator[Ears]:
         yield Ears(bell, work, freed)
 
 
+def job_ids(payloads: Iterable[str]) -> set[UUID]:
+    """Return the jobs that were named; what says something else is left out."""
+    return set(filter(None, map(_as_id, payloads)))
+
+
 def _as_id(payload: str) -> UUID | None:
-    """Return the job that was named; None when somebody only wanted to wake us."""
     try:
         return UUID(payload)
     except ValueError:

@@ -70,6 +70,8 @@ def _ended(state: RunState) -> str:
 
 
 def _not_in_line(job: Job, run: EngineRun) -> str:
+    if run.place == Place.PREPARING.value:
+        return "its recording is being prepared: decoded, and searched for speech"
     if job.paused_at is not None:
         return f"held: the job is paused since {job.paused_at:%Y-%m-%d %H:%M:%S} UTC"
     if job.blockers:

@@ -18,6 +18,7 @@ from schemas.names import (
     ENGINE_NAME_PATTERN,
     ENGINE_QUEUE_PREFIX,
     QUEUE_AGGREGATION,
+    QUEUE_MEDIA,
     engine_queue,
 )
 from schemas.settings import load_settings
@@ -31,6 +32,7 @@ app = Celery(
     APP,
     include=[
         "engine_workers.tasks",
+        "engine_workers.media.tasks",
         "engine_workers.handback",
         "engine_workers.replacement",
         "engine_workers.lost",
@@ -39,7 +41,12 @@ app = Celery(
 )
 # A worker publishes a chord's body when it returns the last header, so it has to know that queue.
 app.conf.update(
-    celery_config(settings, *(engine_queue(name) for name in engine_names()), QUEUE_AGGREGATION)
+    celery_config(
+        settings,
+        *(engine_queue(name) for name in engine_names()),
+        QUEUE_MEDIA,
+        QUEUE_AGGREGATION,
+    )
 )
 
 
@@ -53,7 +60,7 @@ def choose_queues(instance: Worker, options: dict[str, Any], **_: object) -> Non
         if name not in queues and re.fullmatch(ENGINE_NAME_PATTERN, engine):
             queues.add(Queue(engine_queue(engine), routing_key=engine_queue(engine)))
     if not asked:
-        queues.deselect([QUEUE_AGGREGATION])
+        queues.deselect([QUEUE_AGGREGATION, QUEUE_MEDIA])
 
 
 @setup_logging.connect

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import Float, and_, bindparam, func, or_, select, update
 
 from engine_workers.errors import NotClaimableError
-from schemas.audio import AudioRef
+from schemas.audio import AudioRef, Span
 from schemas.database import record_end, record_event, telling
 from schemas.jobs import JobRequest, JobState
 from schemas.retries import MAX_ATTEMPTS, Ease, eases
@@ -47,6 +47,10 @@ class Lease:
     audio: AudioRef
     #: What is eased in this attempt, because earlier ones ran out of memory.
     eases: tuple[Ease, ...] = ()
+    #: Which part of the recording it is; None: all of it.
+    span: Span | None = None
+    #: The language that another part was heard in.
+    heard_language: str | None = None
 
 
 def claim(
@@ -98,7 +102,15 @@ def _lease(
         JobRequest.model_validate(taken.request),
         AudioRef.model_validate(taken.audio),
         eased,
+        _span(taken),
+        taken.heard_language,
     )
+
+
+def _span(taken: Row[Any]) -> Span | None:
+    if taken.chunk_seconds is None:
+        return None
+    return Span(start=taken.chunk_start, seconds=taken.chunk_seconds)
 
 
 def _out_of_memory(session: Session, message: RunMessage) -> int:
@@ -211,8 +223,11 @@ _TAKE = (
         EngineRun.engine,
         EngineRun.attempt,
         (EngineRun.attempt - EngineRun.forgiven).label("counted"),
+        EngineRun.chunk_start,
+        EngineRun.chunk_seconds,
         Job.request,
         Job.audio,
+        Job.heard_language,
     )
 )
 #: Claims one that nobody has tried, which is nearly every one, and tells it, in one statement.

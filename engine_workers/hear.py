@@ -11,8 +11,7 @@ from engine_workers.catalogue import find_engine, package_version
 from engine_workers.ease import what_is_eased
 from engine_workers.engines.base import Audio
 from engine_workers.errors import UnsupportedError
-from engine_workers.fetch import fetch
-from engine_workers.media.decode import decode
+from engine_workers.media.samples import samples_of
 from engine_workers.options import engine_options
 from engine_workers.sanitise import Sanitiser
 from engine_workers.store.places import Models
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
 def hear(
     lease: Lease, settings: Settings, loaded: LoadedEngine, heartbeat: Heartbeat
 ) -> Transcript:
-    """Fetch, decode and transcribe the lease's recording.
+    """Read and transcribe the lease's recording, or its part of it.
 
     Raises:
         RunError: with the kind of failure, among them CancelledError.
@@ -46,8 +45,8 @@ def hear(
 def _hear(
     lease: Lease, settings: Settings, loaded: LoadedEngine, heartbeat: Heartbeat
 ) -> Transcript:
-    decoded = decode(fetch(lease.audio, settings.media_root), settings.worker.max_audio_seconds)
-    audio = Audio(decoded.samples, lease.request.language)
+    samples, notes = samples_of(lease.audio, lease.span, settings, heartbeat.check)
+    audio = Audio(samples, lease.request.language)
     heartbeat.has_decoded(audio.seconds)
     heartbeat.check()
     configured = settings.engines.get(lease.engine, {})
@@ -56,6 +55,7 @@ def _hear(
     changes = _ease(lease, settings, models, heartbeat)
     engine = loaded.get(lease.engine, configured, asked, models, steps=lease.eases)
     _check_language(engine, audio)
+    audio = _as_other_parts(engine, audio, lease.heard_language)
     heartbeat.check()
     sanitiser = Sanitiser(audio.seconds)
     segments = _segments(engine, audio, sanitiser, heartbeat.has_heard)
@@ -66,7 +66,7 @@ def _hear(
         language=audio.language or _language(segments),
         audio_seconds=audio.seconds,
         segments=segments,
-        repairs=(*decoded.notes, *changes, *sanitiser.repairs),
+        repairs=(*notes, *changes, *sanitiser.repairs),
     )
 
 
@@ -109,6 +109,14 @@ def _check_language(engine: Engine, audio: Audio) -> None:
             f"not '{audio.language}'"
         )
         raise UnsupportedError(message)
+
+
+def _as_other_parts(engine: Engine, audio: Audio, heard: str | None) -> Audio:
+    """Have a part heard in the language that another part was, if the engine knows that."""
+    if audio.language or not heard:
+        return audio
+    guess = Audio(audio.samples, heard)
+    return guess if not engine.languages or guess.primary_language in engine.languages else audio
 
 
 def _language(segments: Iterable[Segment]) -> str | None:

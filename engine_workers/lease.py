@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from schemas.database import Database
     from schemas.transcript import Transcript
 
+#: So many characters have to be heard before the language of them counts for other parts.
+TELLING_CHARACTERS = 40
+
 
 def renew(
     database: Database,
@@ -85,6 +88,8 @@ def save_transcript(
         StaleLeaseError: the run is another's by now, or has ended.
         LedgerError: the database does not answer.
     """
+    if lease.span is not None:
+        _tell_language(database, lease, transcript)
     packed = zlib.compress(transcript.model_dump_json().encode())
     told = {
         "run": str(lease.run_id),
@@ -106,6 +111,21 @@ def save_transcript(
         if connection.execute(_SAVE, values).one_or_none() is None:
             raise StaleLeaseError
     return RunOutcome(run_id=lease.run_id, state=RunState.SUCCEEDED)
+
+
+def _tell_language(database: Database, lease: Lease, transcript: Transcript) -> None:
+    """Let the parts that are heard later be heard in the language that was detected first."""
+    if lease.request.language or not transcript.language:
+        return
+    if lease.heard_language or len(transcript.text) < TELLING_CHARACTERS:
+        return
+    with database.transaction() as session:
+        session.execute(
+            update(Job)
+            .where(Job.id == lease.job_id, Job.heard_language.is_(None))
+            .values(heard_language=transcript.language)
+            .execution_options(synchronize_session=False)
+        )
 
 
 def save_failure(

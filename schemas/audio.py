@@ -27,6 +27,11 @@ class AudioRef(Contract):
         """The recording's path below the media store's root."""
         return f"{self.sha256[:2]}/{self.sha256}"
 
+    @property
+    def canonical_key(self) -> str:
+        """The path, below the same root, of the file that engines read: 16 kHz mono FLAC."""
+        return f"{self.key}.flac"
+
 
 class MediaInfo(Contract):
     """What the decoder found in a recording."""
@@ -41,3 +46,49 @@ class MediaInfo(Contract):
     channels: int
     #: Sample rate of the source in hertz (the decoded audio has 16,000).
     sample_rate: int
+
+
+class SpeechMap(Contract):
+    """Where in a recording anybody speaks."""
+
+    #: Beginning and end of each stretch in seconds, in order, apart from each other.
+    spans: tuple[tuple[float, float], ...] = ()
+    #: What found them: `silero`, or `energy` where that model is not installed.
+    found_by: str = "silero"
+
+    @property
+    def seconds(self) -> float:
+        """How long anybody speaks."""
+        return sum(end - start for start, end in self.spans)
+
+
+class Span(Contract):
+    """A part of a recording."""
+
+    #: Seconds from the recording's beginning.
+    start: Annotated[float, Field(ge=0)] = 0.0
+    #: Its length in seconds.
+    seconds: Annotated[float, Field(gt=0)]
+
+    @property
+    def end(self) -> float:
+        """Seconds from the recording's beginning to this part's end."""
+        return self.start + self.seconds
+
+
+class ChunkPlan(Contract):
+    """How a recording is cut for engines to work on side by side; a short one has one chunk."""
+
+    #: In order; two neighbours overlap where nothing but speech lies between their middles.
+    chunks: Annotated[tuple[Span, ...], Field(min_length=1)]
+
+
+class Prepared(Contract):
+    """What preparing a recording has found out."""
+
+    info: MediaInfo
+    speech: SpeechMap
+    #: Integrated loudness in LUFS (ITU-R BS.1770); None where nothing is loud enough to count.
+    loudness: float | None = None
+    #: What had to be put up with, in words: where the file ended early, for instance.
+    notes: tuple[str, ...] = ()

@@ -11,7 +11,9 @@ from pydantic import Field, StringConstraints, field_validator
 
 from schemas.audio import AudioRef
 from schemas.base import Contract
+from schemas.media import PreparationView
 from schemas.names import EngineName
+from schemas.progress import EngineProgress
 from schemas.runs import Failure, RunState, RunView
 from schemas.scheduling import ScheduleView
 
@@ -67,7 +69,7 @@ class JobView(Contract):
 
     id: UUID
     state: JobState
-    #: True when a completed job misses at least one engine's answer.
+    #: True when a completed job misses at least one engine's answer, or a part of one.
     degraded: bool = False
     audio: AudioRef
     request: JobRequest
@@ -78,6 +80,10 @@ class JobView(Contract):
     paused_at: datetime | None = None
     failure: Failure | None = None
     runs: tuple[RunView, ...] = ()
+    #: How far each engine has come, its chunks together.
+    engines: tuple[EngineProgress, ...] = ()
+    #: How far the preparation of the recording has come, while the job waits for it.
+    preparation: PreparationView | None = None
     schedule: ScheduleView = ScheduleView()
 
     @property

@@ -14,6 +14,11 @@ TASK_TRANSCRIBE: Final = "engine_workers.transcribe"
 #: Turns a job whose runs have ended into its report; kwarg `job_id`.
 TASK_AGGREGATE: Final = "aggregation.aggregate"
 
+#: Prepares one recording; kwargs are those of `schemas.media.MediaMessage`.
+TASK_PREPARE: Final = "engine_workers.prepare"
+
+#: Where recordings wait to be prepared.
+QUEUE_MEDIA: Final = "media"
 #: Where aggregation tasks wait.
 QUEUE_AGGREGATION: Final = "aggregation"
 #: What every engine's queue name begins with.

@@ -71,6 +71,8 @@ class RunView(Contract):
     engine: str
     chunk: int
     state: RunState
+    #: Where its part of the recording begins, in seconds.
+    chunk_start: Annotated[float, Field(ge=0)] = 0.0
     #: How often a worker has begun this run.
     attempt: int
     #: Length of the decoded audio in seconds; None before it was decoded.

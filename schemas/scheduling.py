@@ -67,6 +67,8 @@ class Place(StrEnum):
     WAITING = "waiting"
     #: In no line: its job is paused, or comes after another.
     HELD = "held"
+    #: In no line: its recording is being prepared.
+    PREPARING = "preparing"
     #: In the engine's window: the broker has it, or is about to get it.
     WINDOW = "window"
 

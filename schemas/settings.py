@@ -96,6 +96,22 @@ class NodeSettings(_Section):
     last_retry_seconds: Annotated[float, Field(gt=0)] = 10.0
 
 
+class MediaSettings(_Section):
+    """How recordings are prepared, and cut for several workers."""
+
+    #: Recordings longer than this are cut into chunks of about this length, in seconds.
+    chunk_seconds: Annotated[float, Field(ge=1)] = 600.0
+    #: Seconds that two chunks share where somebody speaks all the time around the cut.
+    overlap_seconds: Annotated[float, Field(ge=0, le=60)] = 4.0
+    #: Whether the engines' workers prepare recordings too; else workers of the queue `media` do.
+    by_engine_workers: bool = True
+    #: Bytes of memory that the process which decodes a recording may use (Linux alone).
+    memory_bytes: Annotated[int, Field(ge=128 * 2**20)] = 448 * 2**20
+    #: Seconds of the processor that it may use: at the outset, and for each second of audio.
+    base_seconds: Annotated[float, Field(gt=0)] = 120.0
+    per_audio_second: Annotated[float, Field(gt=0)] = 0.1
+
+
 class SchedulingSettings(_Section):
     """In what order runs are given to the workers; docs/scheduling.md states the rule."""
 
@@ -174,6 +190,7 @@ class Settings(BaseSettings):
     limits: LimitSettings = LimitSettings()
     #: Time limits by engine name.
     engine_limits: dict[str, LimitSettings] = Field(default_factory=dict)
+    media: MediaSettings = MediaSettings()
     scheduling: SchedulingSettings = SchedulingSettings()
     flower: FlowerSettings = FlowerSettings()
     node: NodeSettings = NodeSettings()

@@ -87,6 +87,11 @@ class Job(Base):
         ),
         Index("ix_jobs_open", "fingerprint", postgresql_where=text("finished_at IS NULL")),
         Index("ix_jobs_created_at", "created_at"),
+        Index(
+            "ix_jobs_preparing",
+            text("(audio ->> 'sha256')"),
+            postgresql_where=text("preparing AND finished_at IS NULL"),
+        ),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
@@ -125,9 +130,15 @@ class Job(Base):
     #: Whether each of its runs counts once in one chord, which ends when they all have. Not once a
     #: run was published again, or ended without: the coordinator then sees to the job's end.
     one_chord: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: Whether its recording has yet to be prepared: its runs are in no line meanwhile.
+    preparing: Mapped[bool] = mapped_column(server_default=text("false"))
+    #: The language that was heard first in a part of it, where the request names none.
+    heard_language: Mapped[str | None]
 
     runs: Mapped[list[EngineRun]] = relationship(
-        back_populates="job", order_by="EngineRun.position", passive_deletes=True
+        back_populates="job",
+        order_by="(EngineRun.position, EngineRun.chunk)",
+        passive_deletes=True,
     )
 
 
@@ -175,6 +186,9 @@ class EngineRun(Base):
     engine: Mapped[str]
     #: Which part of the recording, from 0.
     chunk: Mapped[int] = mapped_column(server_default=text("0"))
+    #: Where that part begins, in seconds; its length, None: all of the recording.
+    chunk_start: Mapped[float] = mapped_column(server_default=text("0"))
+    chunk_seconds: Mapped[float | None]
     #: The place of the run in its job, in the order that the request named the engines.
     position: Mapped[int]
     state: Mapped[str]

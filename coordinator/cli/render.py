@@ -11,9 +11,13 @@ from coordinator.cli.terminal import clock
 from schemas.jobs import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.console import Console
 
     from schemas.jobs import JobView
+    from schemas.media import PreparationView
+    from schemas.progress import EngineProgress
     from schemas.report import Report
     from schemas.runs import RunView
 
@@ -104,19 +108,46 @@ def show_job(console: Console, view: JobView) -> None:
     console.print(f"[bold]{view.id}[/bold]  {escape(view.audio.name)}  {state_text(view)}")
     if view.failure:
         console.print(f"[red]{view.failure.kind}[/red]: {escape(view.failure.message)}")
-    table = Table("engine", "state", "heard", "took", "attempts", "remark", box=None)
-    for run in view.runs:
-        remark = f"{run.failure.kind}: {run.failure.message}" if run.failure else ""
-        took = f"{run.processing_seconds:.1f} s" if run.processing_seconds is not None else ""
-        table.add_row(run.engine, run.state, _heard(run), took, str(run.attempt), escape(remark))
+    if view.preparation is not None:
+        console.print(_preparing(view.preparation))
+    table = Table("engine", "state", "heard", "left", "took", "attempts", "remark", box=None)
+    for engine in view.engines:
+        runs = [run for run in view.runs if run.engine == engine.engine]
+        times = [run.processing_seconds for run in runs if run.processing_seconds is not None]
+        table.add_row(
+            engine.engine,
+            engine.state,
+            _heard(engine),
+            clock(engine.eta_seconds) if engine.eta_seconds is not None else "",
+            f"{sum(times):.1f} s" if times else "",
+            str(max(run.attempt for run in runs)),
+            escape(_remark(engine, runs)),
+        )
     console.print(table)
 
 
-def _heard(run: RunView) -> str:
-    if run.audio_seconds is None:
+def _preparing(preparation: PreparationView) -> str:
+    if preparation.seconds is None:
+        return f"preparing the recording: {preparation.state}"
+    far = f"{clock(preparation.done_seconds)} of {clock(preparation.seconds)}"
+    return f"preparing the recording: {far}"
+
+
+def _heard(engine: EngineProgress) -> str:
+    parts = f", {engine.ended_chunks} of {engine.chunks} parts" if engine.chunks > 1 else ""
+    if engine.seconds is None:
+        return parts.removeprefix(", ")
+    return f"{clock(engine.done_seconds)} of {clock(engine.seconds)}{parts}"
+
+
+def _remark(engine: EngineProgress, runs: Sequence[RunView]) -> str:
+    """Name the first failure, and where it was if the engine hears the recording in parts."""
+    failed = next((run for run in runs if run.failure), None)
+    if failed is None or failed.failure is None:
         return ""
-    done = run.audio_seconds if run.state == "succeeded" else run.progress_seconds
-    return f"{clock(done)} of {clock(run.audio_seconds)}"
+    where = f"from {clock(failed.chunk_start)}: " if engine.chunks > 1 else ""
+    more = f" (and {engine.missing_chunks - 1} more)" if engine.missing_chunks > 1 else ""
+    return f"{where}{failed.failure.kind}: {failed.failure.message}{more}"
 
 
 def show_jobs(console: Console, views: tuple[JobView, ...]) -> None:

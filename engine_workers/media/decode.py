@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import errno
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,33 +54,52 @@ def decode(path: Path, max_seconds: float) -> Decoded:
     info = probe(path, max_seconds)
     notes: list[str] = []
     buffer = bytearray()  # grows in place, unlike an array
-    limit = int(max_seconds * SAMPLE_RATE) * 4
-    for chunk in _chunks(path, notes):
-        buffer += chunk.tobytes()
-        if len(buffer) > limit:
-            raise too_long(max_seconds)
+    for piece in pieces(path, max_seconds, notes):
+        buffer += piece.tobytes()
     samples = np.frombuffer(buffer, dtype=np.float32)
-    seconds = len(samples) / SAMPLE_RATE
-    if seconds < USEFUL_SECONDS:
-        why = notes[0] if notes else f"it lasts {seconds:.3f} s"
-        message = f"there is no sound in it that can be decoded: {why}"
-        raise BadMediaError(message)
-    if not notes and info.seconds - seconds > max(MISSING_SECONDS, MISSING_SHARE * info.seconds):
-        notes.append(f"of {info.seconds:.1f} s only {seconds:.1f} s could be decoded")
-    return Decoded(samples, info.model_copy(update={"seconds": seconds}), tuple(notes))
+    whole, told = judged(info, len(samples) / SAMPLE_RATE, notes)
+    return Decoded(samples, whole, told)
 
 
-def _chunks(path: Path, notes: list[str]) -> Iterator[NDArray[np.float32]]:
-    """Yield samples as they are decoded; end early, with a note, where the file is broken."""
+def pieces(path: Path, max_seconds: float, notes: list[str]) -> Iterator[NDArray[np.float32]]:
+    """Yield samples as they are decoded; end early, with a note, where the file is broken.
+
+    Raises:
+        BadMediaError: it holds no sound, or is longer than `max_seconds`.
+        StorageError: the file cannot be read.
+        MemoryError: decoding takes more memory than this process may use.
+    """
     done = 0
     with open_media(path) as container:
         try:
             for frame in _mono(_frames(container, notes)):
-                chunk = _checked(frame)
-                done += len(chunk)
-                yield chunk
+                piece = _checked(frame)
+                done += len(piece)
+                if done > max_seconds * SAMPLE_RATE:
+                    raise too_long(max_seconds)
+                yield piece
         except DECODE_ERRORS as error:
+            if getattr(error, "errno", None) == errno.ENOMEM:
+                raise MemoryError from error
             notes.append(f"decoding ended after {done / SAMPLE_RATE:.1f} s: {reason(error)}")
+
+
+def judged(
+    info: MediaInfo, seconds: float, notes: Sequence[str]
+) -> tuple[MediaInfo, tuple[str, ...]]:
+    """Return what a recording is of which so many seconds were decoded, with all notes.
+
+    Raises:
+        BadMediaError: that is too little to be heard.
+    """
+    if seconds < USEFUL_SECONDS:
+        why = notes[0] if notes else f"it lasts {seconds:.3f} s"
+        message = f"there is no sound in it that can be decoded: {why}"
+        raise BadMediaError(message)
+    told = tuple(notes)
+    if not notes and info.seconds - seconds > max(MISSING_SECONDS, MISSING_SHARE * info.seconds):
+        told = (f"of {info.seconds:.1f} s only {seconds:.1f} s could be decoded",)
+    return info.model_copy(update={"seconds": seconds}), told
 
 
 def _frames(container: InputContainer, notes: list[str]) -> Iterator[AudioFrame]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 
-from schemas.tables import Base
+from schemas.media_table import Medium
 
 #: Any number that nobody else locks: the first bytes of "chordscribe".
 MIGRATION_LOCK = 0x63686F7264
@@ -14,7 +14,7 @@ engine = create_engine(context.config.attributes["url"], poolclass=NullPool)
 with engine.connect() as connection:
     context.configure(
         connection=connection,
-        target_metadata=Base.metadata,
+        target_metadata=Medium.metadata,
         transactional_ddl=True,
         compare_server_default=True,
     )

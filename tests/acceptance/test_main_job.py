@@ -99,7 +99,7 @@ def test_a_submitted_job_is_worked_on_and_its_story_told(cli: Cli, tone: Path) -
     shown = json.loads(cli("status", job_id, "--json").stdout)
     assert shown["id"] == job_id
     kinds = [e["kind"] for e in json.loads(cli("events", job_id[:8], "--json").stdout)["events"]]
-    assert kinds[:2] == ["job_submitted", "job_admitted"]
+    assert kinds[:3] == ["job_submitted", "job_prepared", "job_admitted"]
 
 
 def test_help_names_every_command_and_the_exit_codes(cli: Cli) -> None:

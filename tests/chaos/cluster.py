@@ -160,6 +160,11 @@ class Cluster:
         name = f"{engine}-{node}"
         return self._worker(name, self.engine_app, engine_queue(engine), prefix, **env)
 
+    def threaded(self, name: str, app: str, argv: Sequence[str]) -> ProcessContainer:
+        """Start a Celery worker by its own command line, without the usual options."""
+        plain = ("--without-gossip", "--without-mingle", "-l", "INFO")
+        return self._start(name, celery(app, *argv, *plain), " ready.")
+
     def start_roles(self, engines: Sequence[str] = ENGINES) -> None:
         """Have one role of each kind, and a worker for each engine, running and ready."""
         wanted = {"coordinator": self.coordinator, "aggregation": self.aggregation}
@@ -248,7 +253,7 @@ class Cluster:
         while len(made) < count:
             with self.database.transaction() as session:
                 for _ in range(min(500, count - len(made))):
-                    job = accept(session, request, audio).job_id
+                    job = accept(session, request, audio, media=self.settings.media).job_id
                     if paused:
                         pause(session, job)
                     made.append(job)

@@ -95,7 +95,8 @@ def _report(job: Job, runs: list[EngineRun], body: dict[str, object]) -> Iterato
     succeeded = {run.engine for run in runs if run.state == RunState.SUCCEEDED.value}
     if heard != succeeded or named != {run.engine for run in runs} - succeeded:
         yield f"I3: job {job.id}: report has {heard}, misses {named}; succeeded {succeeded}"
-    if job.degraded != bool(named):
+    whole = all(run.state == RunState.SUCCEEDED.value for run in runs)
+    if job.degraded == whole:
         yield f"I3: job {job.id}: degraded is {job.degraded}, missing {named}"
 
 

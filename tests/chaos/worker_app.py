@@ -12,7 +12,8 @@ from celery.worker.request import Request
 from kombu.transport.redis import QoS
 
 import engine_workers.hear
-import engine_workers.media.decode
+import engine_workers.media.preparer
+import engine_workers.media.samples
 import engine_workers.tasks
 import engine_workers.work
 from engine_workers.app import app
@@ -20,7 +21,7 @@ from engine_workers.heartbeat import Heartbeat
 from tests.chaos.points import reach
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 __all__ = ["app"]
 
@@ -55,12 +56,27 @@ def _counted(hear: Callable[..., Any]) -> Callable[..., Any]:
     return call
 
 
-def _mid_decode(chunks: Callable[..., Iterator[Any]]) -> Callable[..., Iterator[Any]]:
-    @wraps(chunks)
-    def call(path: Path, notes: list[str]) -> Iterator[Any]:
-        for chunk in chunks(path, notes):
-            yield chunk
+def _mid_decode(read: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(read)
+    def call(path: Path, span: object, reached: Callable[[], None]) -> Any:  # noqa: ANN401
+        def at_a_frame() -> None:
+            reached()
             reach("mid_decode", _job())
+
+        return read(path, span, at_a_frame)
+
+    return call
+
+
+def _mid_prepare(prepare: Callable[..., Any]) -> Callable[..., Any]:
+    @wraps(prepare)
+    def call(audio: object, settings: object, watch: Callable[..., None], tag: str) -> Any:  # noqa: ANN401
+        def at_a_report(report: Any) -> None:  # noqa: ANN401
+            watch(report)
+            if report.seconds is not None:
+                reach("mid_prepare")
+
+        return prepare(audio, settings, at_a_report, tag)
 
     return call
 
@@ -100,7 +116,8 @@ engine_workers.work.save_transcript = _around(
     engine_workers.work.save_transcript, "before_save", "after_save_before_return"
 )
 engine_workers.work.hear = _counted(engine_workers.hear.hear)
-engine_workers.media.decode._chunks = _mid_decode(engine_workers.media.decode._chunks)  # noqa: SLF001
+engine_workers.media.samples.read = _mid_decode(engine_workers.media.samples.read)
+engine_workers.media.preparer.prepare = _mid_prepare(engine_workers.media.preparer.prepare)
 Heartbeat.has_heard = _mid_infer(Heartbeat.has_heard)  # type: ignore[method-assign]
 Request.acknowledge = _before_ack(Request.acknowledge)
 QoS.append = _popped(QoS.append)  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ from coordinator.ledger import read_job, request_cancel
 from coordinator.publish import publish_next
 from coordinator.service import Service
 from coordinator.submit import accept, job_request
-from coordinator.waking import Bell, listening
+from coordinator.waking import Bell, job_ids, listening
 from engine_workers.claim import Lease
 from engine_workers.lease import save_transcript
 from schemas.audio import AudioRef
@@ -145,7 +145,7 @@ def test_the_end_of_a_job_whose_chord_stays_short_is_seen_without_waiting_for_a_
             hear(database, lease)
             ears.wait(10)
             service.work()
-            assert not service.settle(ears.wait(10))
+            assert not service.settle(job_ids(ears.wait(10)))
         assert broker.llen(QUEUE_AGGREGATION) == 1
 
 
@@ -179,7 +179,7 @@ def test_a_job_that_is_cancelled_with_runs_unpublished_ends_with_the_run_at_work
             hear(database, lease)
             ears.wait(10)
             service.work()
-            service.settle(ears.wait(10))
+            service.settle(job_ids(ears.wait(10)))
         assert broker.llen(QUEUE_AGGREGATION) == 1
 
 
@@ -189,4 +189,4 @@ def test_ears_hear_jobs_and_forget_words_that_name_none(database: Database) -> N
         with database.transaction() as session:
             for payload in ("", "freed", str(job_id)):
                 session.execute(func.pg_notify("chordscribe_work", payload).select())
-        assert ears.wait(10) == {job_id}
+        assert job_ids(ears.wait(10)) == {job_id}

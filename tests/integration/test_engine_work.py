@@ -11,6 +11,7 @@ import pytest
 from sqlalchemy import func
 
 from engine_workers.errors import NotClaimableError, StaleLeaseError
+from engine_workers.media.making import NO_SPEECH
 from engine_workers.work import Worker
 from schemas.audio import AudioRef
 from schemas.runs import FailureKind, RunMessage, RunOutcome, RunState
@@ -65,7 +66,7 @@ def test_what_the_engine_says_is_stored(
     assert heard.text.startswith("to be or not to be")
     assert (heard.engine, heard.engine_version, heard.language) == ("fake", "1", "en")
     assert heard.audio_seconds == pytest.approx(SECONDS)
-    assert heard.repairs == ()
+    assert heard.repairs == (NO_SPEECH,)
     run = row(database, message.run_id)
     assert run.processing_seconds is not None
     assert 0 < run.processing_seconds < 30
@@ -143,10 +144,10 @@ def test_after_memory_ran_out_less_is_asked_for_and_that_is_told(
     assert {data["device"] for kind, data in story if kind == "run_eased"} == {"cuda:1"}
     started = [data.get("eased") for kind, data in story if kind == "run_started"]
     assert started == [None, "smaller_batch", "smaller_batch, cpu"][: len(started)]
-    (note,) = transcript(database, message.run_id).repairs
+    _, note = transcript(database, message.run_id).repairs
     assert note == f"heard with less, for memory had run out before: {told[-1]}"
     worker.run(other := add_run(database, audio, device="pretended"), "me")
-    assert transcript(database, other.run_id).repairs == ()
+    assert transcript(database, other.run_id).repairs == (NO_SPEECH,)
 
 
 def test_another_failure_eases_nothing(worker: Worker, database: Database, audio: AudioRef) -> None:

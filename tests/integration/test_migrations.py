@@ -13,7 +13,8 @@ from sqlalchemy import create_engine, text
 from ops.migrate import alembic_config, upgrade
 from schemas.database import database_url
 from schemas.errors import SchemaVersionError
-from schemas.tables import SCHEMA_REVISION, Base
+from schemas.media_table import Medium
+from schemas.tables import SCHEMA_REVISION
 
 if TYPE_CHECKING:
     from schemas.database import Database
@@ -28,7 +29,7 @@ def test_a_migrated_database_has_the_tables_of_the_code(settings: Settings) -> N
     engine = create_engine(database_url(settings))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, Medium.metadata) == []
     engine.dispose()
 
 

@@ -74,6 +74,22 @@ def video() -> bytes:
     return file.getvalue()
 
 
+def many_streams(count: int, seconds: float = 1.0) -> bytes:
+    """Return a film's sound in so many languages."""
+    file = io.BytesIO()
+    samples = np.frombuffer(tone(seconds), dtype="<i2")
+    with av.open(file, "w", format="matroska") as output:
+        streams = [output.add_stream("pcm_s16le", rate=RATE) for _ in range(count)]
+        for stream in streams:
+            assert isinstance(stream, av.AudioStream)
+            stream.layout = "mono"
+        for stream in streams:
+            frame = av.AudioFrame.from_ndarray(samples[None], "s16", "mono")
+            frame.sample_rate = RATE
+            output.mux(stream.encode(frame))
+    return file.getvalue()
+
+
 def silence(container: str, codec: str, seconds: float, rate: int = RATE) -> bytes:
     """Return silence of any length, made without holding it in memory."""
     file = io.BytesIO()

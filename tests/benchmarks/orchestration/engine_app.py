@@ -9,12 +9,10 @@ import numpy as np
 
 import engine_workers.hear
 from engine_workers.app import app
-from engine_workers.media.decode import Decoded
-from schemas.audio import MediaInfo
 from tests.benchmarks.orchestration import NO_WORK
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from numpy.typing import NDArray
 
 __all__ = ["app"]
 
@@ -24,11 +22,10 @@ def header() -> None:
     """Do nothing."""
 
 
-def _silence(_path: Path, _max_seconds: float) -> Decoded:
-    """Return what a recording of 0.2 s would be decoded to."""
-    info = MediaInfo(seconds=0.2, container="wav", codec="pcm", channels=1, sample_rate=16_000)
-    return Decoded(np.zeros(3200, np.float32), info, ())
+def _silence(*_args: object) -> tuple[NDArray[np.float32], tuple[str, ...]]:
+    """Return what a recording of 0.2 s would be read as."""
+    return np.zeros(3200, np.float32), ()
 
 
 if os.environ.get(NO_WORK):
-    engine_workers.hear.decode = _silence  # type: ignore[assignment]  # parameters' names
+    engine_workers.hear.samples_of = _silence  # type: ignore[assignment]  # parameters' names
