@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from engine_workers.catalogue import engine_names
-from schemas.names import QUEUE_AGGREGATION, engine_queue
+from schemas.names import QUEUE_AGGREGATION, QUEUE_MEDIA, engine_queue
 from tests.tools.sizes import ROOT
 
 TEXT = (ROOT / "compose.yaml").read_text(encoding="utf-8")
@@ -71,9 +71,16 @@ def test_the_broker_keeps_what_it_took() -> None:
 
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_consumes_one_queue_that_the_product_names(name: str) -> None:
-    known = {engine_queue(engine) for engine in engine_names()} | {QUEUE_AGGREGATION}
+    known = {engine_queue(engine) for engine in engine_names()} | {QUEUE_AGGREGATION, QUEUE_MEDIA}
     [queue] = [option for option in WORKERS[name] if option.startswith("--queues=")]
     assert queue.removeprefix("--queues=") in known
+
+
+def test_only_those_who_stage_or_prepare_recordings_may_write_them() -> None:
+    writers = {
+        name for name, service in SERVICES.items() if "media:/media" in service.get("volumes", [])
+    }
+    assert writers == {"coordinator", "chordscribe", "worker-media"}
 
 
 def test_no_role_starts_before_the_schema_is_there() -> None:
