@@ -56,7 +56,7 @@ def main() -> None:
     def probed(info: MediaInfo) -> None:
         found.append(info)
         allowed = order.base_seconds + order.per_audio_second * info.seconds
-        resource.setrlimit(resource.RLIMIT_CPU, (int(allowed), resource.RLIM_INFINITY))
+        _lower(resource.RLIMIT_CPU, int(allowed))
         _say(Report(seconds=info.seconds))
 
     def progress(done: float) -> None:
@@ -84,7 +84,6 @@ def _say(report: Report) -> None:
 
 def _limit(order: Order) -> None:
     """Take from this process what it does not need."""
-    endless = resource.RLIM_INFINITY
     largest = int(order.max_seconds * BYTES_PER_SECOND) + (1 << 20)
     for what, most in (
         (resource.RLIMIT_CORE, 0),
@@ -92,8 +91,17 @@ def _limit(order: Order) -> None:
         # Not the address space: libraries reserve more of it than they ever touch.
         (resource.RLIMIT_DATA, order.memory_bytes),
     ):
-        resource.setrlimit(what, (most, most))
-    resource.setrlimit(resource.RLIMIT_CPU, (int(order.base_seconds), endless))
+        _lower(what, most, most)
+    _lower(resource.RLIMIT_CPU, int(order.base_seconds))
+
+
+def _lower(what: int, soft: int, hard: int = resource.RLIM_INFINITY) -> None:
+    """Set a limit, within the one that this process was started with."""
+    _, most = resource.getrlimit(what)
+    if most != resource.RLIM_INFINITY:
+        soft = min(soft, most)
+        hard = most if hard == resource.RLIM_INFINITY else min(hard, most)
+    resource.setrlimit(what, (soft, hard))
 
 
 def _end_with(parent: int, unfinished: Path) -> NoReturn:

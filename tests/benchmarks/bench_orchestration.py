@@ -184,6 +184,7 @@ def _statements(cluster: Cluster, count: int) -> list[Figure]:
 def _bytes(cluster: Cluster, counts: tuple[int, ...]) -> list[Figure]:
     """Let jobs queue up with nobody to take them; weigh what the broker holds of each."""
     figures, weights = [], []
+    cluster.prepare(cluster.recording())
     queue = engine_queue(ENGINES[-1])
     with cluster.servers.redis() as broker:
         for count in counts:

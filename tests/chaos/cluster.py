@@ -21,11 +21,14 @@ from coordinator.holding import pause, resume
 from coordinator.ledger import read_events, read_job, read_report
 from coordinator.local.roles import celery
 from coordinator.local.settings_env import settings_env
+from coordinator.preparing import plans_of
 from coordinator.staging import stage
 from coordinator.submit import accept, job_request
+from engine_workers.media.preparer import Preparer
 from ops.migrate import upgrade
 from schemas.database import Database
 from schemas.errors import LedgerError
+from schemas.media import MediaMessage
 from schemas.names import CHANNEL_JOBS, QUEUE_AGGREGATION, engine_queue
 from schemas.settings import LeaseSettings, Settings, WorkerSettings, load_settings
 from schemas.tables import Job
@@ -236,6 +239,13 @@ class Cluster:
             file.setframerate(16_000)
             file.writeframes(number.to_bytes(2, "little") * int(16_000 * seconds))
         return stage(path, self.settings.media_root)
+
+    def prepare(self, audio: AudioRef) -> None:
+        """Prepare a recording here and now, where no worker does."""
+        with self.database.transaction() as session:
+            plans_of(session, [audio], self.settings.media)
+        message = MediaMessage(sha256=audio.sha256)
+        Preparer(self.settings, self.database).run(message, "test:0")
 
     def submit(
         self,

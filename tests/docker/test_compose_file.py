@@ -10,7 +10,7 @@ import yaml
 
 from engine_workers.catalogue import engine_names
 from engine_workers.cli.worker import with_pools
-from schemas.names import QUEUE_AGGREGATION, engine_queue
+from schemas.names import QUEUE_AGGREGATION, QUEUE_MEDIA, engine_queue
 from schemas.settings import load_settings
 from tests.tools.sizes import ROOT
 
@@ -78,7 +78,7 @@ def test_the_broker_keeps_what_it_took() -> None:
 
 @pytest.mark.parametrize("name", WORKERS)
 def test_a_worker_consumes_one_queue_that_the_product_names(name: str) -> None:
-    known = {engine_queue(engine) for engine in engine_names()} | {QUEUE_AGGREGATION}
+    known = {engine_queue(engine) for engine in engine_names()} | {QUEUE_AGGREGATION, QUEUE_MEDIA}
     [queue] = [option for option in WORKERS[name] if option.startswith("--queues=")]
     assert queue.removeprefix("--queues=") in known
 
@@ -94,6 +94,13 @@ def test_a_pool_is_one_that_the_command_knows_and_is_asked_how_it_is(name: str) 
 
 def test_the_engines_workers_are_pools() -> None:
     assert {command[-1] for command in POOLS.values()} == {"faster_whisper", "moonshine"}
+
+
+def test_only_those_who_stage_or_prepare_recordings_may_write_them() -> None:
+    writers = {
+        name for name, service in SERVICES.items() if "media:/media" in service.get("volumes", [])
+    }
+    assert writers == {"coordinator", "chordscribe", "worker-media"}
 
 
 def test_no_role_starts_before_the_schema_is_there() -> None:

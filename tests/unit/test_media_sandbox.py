@@ -29,7 +29,7 @@ from tests.unit.test_media_hostile import REFUSED
 if TYPE_CHECKING:
     from engine_workers.media.child import Report
 
-#: Long enough to be caught at work.
+#: Of the silence.
 HOURS = 3
 
 
@@ -39,6 +39,12 @@ def own(tmp_path: Path) -> Settings:
     return load_settings(
         _env_file=None, broker_url=None, database_url=None, media_dir=tmp_path / "media"
     )
+
+
+@pytest.fixture(scope="module")
+def hours() -> bytes:
+    """Return hours of silence: what takes long enough to be caught at work."""
+    return silence("flac", "flac", HOURS * 3600)
 
 
 def left_over(own: Settings) -> list[Path]:
@@ -99,16 +105,16 @@ def test_a_recording_cut_short_is_heard_or_refused(own: Settings, part: int) -> 
         assert len(prepared.notes) >= 2, "the end that is missing is told"
 
 
-def test_a_day_of_silence_is_refused_unless_it_is_allowed(own: Settings) -> None:
-    audio = stage(silence("flac", "flac", 13 * 3600), own.media_root)
+def test_hours_of_silence_are_refused_unless_they_are_allowed(own: Settings, hours: bytes) -> None:
+    strict = own.model_copy(update={"worker": WorkerSettings(max_audio_seconds=7200.0)})
     with pytest.raises(BadMediaError, match="MAX_AUDIO_SECONDS"):
-        prepare(audio, own)
+        prepare(stage(hours, own.media_root), strict)
     assert left_over(own) == []
 
 
-def test_what_takes_too_much_of_the_processor_is_ended(own: Settings) -> None:
+def test_what_takes_too_much_of_the_processor_is_ended(own: Settings, hours: bytes) -> None:
     strict = MediaSettings(base_seconds=1.0, per_audio_second=1e-6)
-    audio = stage(silence("flac", "flac", HOURS * 3600), own.media_root)
+    audio = stage(hours, own.media_root)
     with pytest.raises(BadMediaError, match="more of the processor"):
         prepare(audio, own.model_copy(update={"media": strict}))
     assert left_over(own) == []
@@ -122,9 +128,9 @@ def test_what_takes_too_much_of_the_processor_is_ended(own: Settings) -> None:
     ],
 )
 def test_a_decoder_that_dies_is_a_typed_failure(
-    own: Settings, sent: signal.Signals, error: type[Exception], said: str
+    own: Settings, hours: bytes, sent: signal.Signals, error: type[Exception], said: str
 ) -> None:
-    audio = stage(silence("flac", "flac", HOURS * 3600), own.media_root)
+    audio = stage(hours, own.media_root)
     with ThreadPoolExecutor(1) as pool:
         ended = pool.submit(prepare, audio, own)
         until(lambda: bool(left_over(own)))
@@ -153,8 +159,8 @@ prepare(AudioRef.model_validate_json(sys.argv[2]), settings)
 """
 
 
-def test_it_ends_with_the_worker_that_wanted_it(own: Settings) -> None:
-    audio = stage(silence("flac", "flac", HOURS * 3600), own.media_root)
+def test_it_ends_with_the_worker_that_wanted_it(own: Settings, hours: bytes) -> None:
+    audio = stage(hours, own.media_root)
     command = [sys.executable, "-c", PREPARE, str(own.media_root), audio.model_dump_json()]
     with subprocess.Popen(command) as worker:
         until(lambda: bool(left_over(own)))
@@ -187,8 +193,8 @@ def test_a_later_attempt_removes_what_an_earlier_one_left(own: Settings) -> None
     assert left_over(own) == []
 
 
-def test_whoever_watches_can_end_it(own: Settings) -> None:
-    audio = stage(silence("flac", "flac", HOURS * 3600), own.media_root)
+def test_whoever_watches_can_end_it(own: Settings, hours: bytes) -> None:
+    audio = stage(hours, own.media_root)
     seen: list[Report] = []
 
     def watch(report: Report) -> None:
