@@ -12,7 +12,7 @@ from aggregation.heard import FloatArray
 from aggregation.language import Rule
 from aggregation.merge.context import Choice
 from aggregation.merge.features import disputed
-from aggregation.merge.rebuild import seconds
+from aggregation.merge.rebuild import rounded
 from aggregation.tokens import Tokens
 from schemas.report import Difference, DifferenceKind, MergedTranscript, MergedWord
 
@@ -35,7 +35,7 @@ def list_differences(
     """
     words = [word for segment in merged.segments for word in segment.words]
     names = names_of([tokens.heard.text for tokens in network.tokens])
-    begin, end = _edges(network)
+    begin, end = map(rounded, _edges(network))
     index = network.index.tolist()
     chosen_ids = choice.ids.tolist()
     found: list[Difference] = []
@@ -55,8 +55,8 @@ def list_differences(
         found.append(
             Difference(
                 position=max(words_at[first], 0),
-                start=seconds(begin, first),
-                end=seconds(end, last),
+                start=begin[first],
+                end=end[last],
                 readings=readings,
                 chosen=" ".join(word.text for word in chosen),
                 kind=DifferenceKind(kind_of(norms, readings, rule, names)),
