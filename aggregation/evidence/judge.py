@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from aggregation.align.abstain import Stretch, abstain, holes, runs
+from aggregation.align.abstain import Stretch, abstain, holes, riddled, runs
 from aggregation.align.network import Network
 from aggregation.evidence.signs import SpeechMap, signs
 from aggregation.heard import BoolArray
@@ -43,6 +43,9 @@ def judge(
     for stretch in missed:
         reasons = (f"others have words in {stretch[2] - stretch[1]} places here",)
         findings.append(_finding(network, stretch, FindingKind.GAP, reasons))
+    for stretches in riddled(abstain(network, [*vetoes, *missed])):
+        missed += stretches
+        findings.append(_all_over(network, stretches))
     return abstain(network, [*vetoes, *missed]), tuple(findings)
 
 
@@ -76,6 +79,19 @@ def _backed(network: Network, column: int) -> BoolArray:
     ids = network.ids
     same: BoolArray = (ids == ids[:, column : column + 1]).sum(axis=1) > 1
     return same & (ids[:, column] > 0)
+
+
+def _all_over(network: Network, stretches: list[Stretch]) -> Finding:
+    places = sum(last - first for _, first, last in stretches)
+    return Finding(
+        engine=network.engines[stretches[0][0]],
+        kind=FindingKind.GAP,
+        start=None,
+        end=None,
+        words=places,
+        text="",
+        reasons=(f"others have words in {places} places all over the recording",),
+    )
 
 
 def _finding(
