@@ -69,6 +69,8 @@ def bleu(reference: Counted, hypothesis: Counted) -> float:
 
 @lru_cache(maxsize=MEMORY_WORDS)
 def _parts(word: str) -> list[str]:
+    if word.isalnum():  # only marks are cut off
+        return [word]
     return _tokeniser("13a")(word).split()
 
 
