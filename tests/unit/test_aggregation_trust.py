@@ -93,6 +93,19 @@ def test_an_engine_that_misses_half_is_believed_in_what_it_has_and_filled(strate
     assert report.findings[-1].engine == "sparse"
 
 
+@pytest.mark.parametrize(
+    "strategy", ["learned", "best", "rover", "weighted", "segment", "fill_gaps"]
+)
+def test_an_engine_known_to_be_weak_fills_no_silence_of_a_good_one(strategy: str) -> None:
+    truth, right, wrong = made_up(13)
+    parts = {"weak": part("weak", wrong), "good": part("good", right[: LENGTH // 2])}
+    prior = {"good": Prior(0.92), "weak": Prior(0.5)}
+    report = make_report(Question(UUID(int=0), parts, strategy=strategy, prior=prior))
+    alone = Levenshtein.distance(truth, right[: LENGTH // 2])
+    errors = Levenshtein.distance(truth, report.merged.text.split())
+    assert errors <= alone + 0.001 * LENGTH
+
+
 def test_what_a_speaker_says_twice_is_kept_though_a_weak_engine_missed_it() -> None:
     _, right, wrong = made_up(9)
     twice = ["that", "is", "good", "that", "is", "fine", "that", "is", "good"]
