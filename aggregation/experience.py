@@ -8,18 +8,21 @@ from typing import ClassVar
 from aggregation.trust import NEUTRAL_ACCURACY, Prior
 
 #: Places by which an engine's share is drawn to the neutral accuracy.
-DRAWN_WORDS = 200.0
+DRAWN_WORDS = 1000.0
+#: Words that experience counts as at most: it must not silence what a recording itself shows.
+MOST_WORDS = 300.0
 
 
 class Experience:
     """Counts how often each engine had what the merges had.
 
     One short recording says little about who is better; hundreds of them do. Agreement is not
-    accuracy, but it ranks engines alike, as long as more than two were heard together.
+    accuracy, but it ranks engines alike; of two engines the merge follows more often the one
+    whose words fit. It starts slowly, so that the first recordings do not decide for ever.
     """
 
-    #: Engines that a recording needs to teach anything: two only contradict each other.
-    MIN_ENGINES: ClassVar[int] = 3
+    #: Engines that a recording needs to teach anything.
+    MIN_ENGINES: ClassVar[int] = 2
 
     def __init__(self) -> None:
         """Begin without any."""
@@ -36,7 +39,7 @@ class Experience:
         return {
             engine: Prior(
                 (self._right[engine] + NEUTRAL_ACCURACY * DRAWN_WORDS) / (places + DRAWN_WORDS),
-                float(places),
+                min(float(places), MOST_WORDS),
                 evaluated=False,
             )
             for engine, places in self._places.items()

@@ -17,6 +17,7 @@ from aggregation.compare.pairs import compare_pairs, overall_similarity
 from aggregation.errors import NothingToMergeError
 from aggregation.evidence.judge import judge
 from aggregation.evidence.signs import SpeechMap
+from aggregation.evidence.withhold import withhold
 from aggregation.heard import Heard
 from aggregation.language import Decision, decide_language
 from aggregation.merge.context import Context
@@ -92,7 +93,7 @@ def understand(question: Question) -> Understood:
     sureness = calibrated(network)
     evidence = features(network, sureness)
     trust = estimate_trust(network, evidence, question.prior)
-    context = Context(network, trust, sureness, evidence)
+    context = Context(withhold(network, trust), trust, sureness, evidence)
     return Understood(heard, decision, apart, context, findings)
 
 

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from aggregation.align.network import ABSTAINS, Network
+from aggregation.align.network import ABSTAINS, SILENT, Network
 from aggregation.heard import FloatArray
 from aggregation.merge.features import Features
 from aggregation.merge.logit import likely
@@ -23,6 +23,9 @@ EVALUATED_WORDS = 20_000.0
 ROUNDS, SETTLED = 20, 1e-4
 #: Share of disputed slots where any engine is right.
 AMONG_US = 0.9
+#: Silent places that count for an engine's accuracy, at most: so many, and this share of its
+#: words. Beyond that it has missed stretches, which says nothing about the words it has.
+SILENT_PLACES, SILENT_SHARE = 20.0, 0.03
 #: Accuracies are held inside these, so that no engine outvotes all others for ever.
 LOWEST, HIGHEST = 0.02, 0.98
 
@@ -85,16 +88,27 @@ def estimate_trust(
         return Trust(base, evaluated)
     ids = network.ids
     agreed = float(((ids == ids[:, :1]).all(axis=1) & (ids[:, 0] > 0)).sum())
-    places = agreed + (evidence.ids != ABSTAINS).sum(axis=0) + strength
+    counts = _counts(evidence, agreed)
+    places = agreed + counts.sum(axis=0) + strength
     trust = Trust(base, evaluated)
     for _ in range(ROUNDS):
-        right = AMONG_US * likely(evidence, trust.log_odds, weights).sum(axis=0)
+        right = AMONG_US * (likely(evidence, trust.log_odds, weights) * counts).sum(axis=0)
         accuracy = np.clip((agreed + right + strength * base) / places, LOWEST, HIGHEST)
         moved = float(np.abs(accuracy - trust.accuracy).max())
         trust = Trust(accuracy, evaluated)
         if moved < SETTLED:
             break
     return trust
+
+
+def _counts(evidence: Features, agreed: float) -> FloatArray:
+    """Return, disputed slots × engines, how much each place counts for the engine's accuracy."""
+    silent = evidence.ids == SILENT
+    words = agreed + (evidence.ids > SILENT).sum(axis=0)
+    most = SILENT_PLACES + SILENT_SHARE * words
+    share = np.minimum(1.0, most / np.maximum(silent.sum(axis=0), 1))
+    result: FloatArray = np.where(silent, share, 1.0) * (evidence.ids != ABSTAINS)
+    return result
 
 
 def dependability(network: Network, trust: Trust) -> FloatArray:

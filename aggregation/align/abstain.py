@@ -13,6 +13,10 @@ from aggregation.heard import BoolArray, FloatArray, IntArray
 #: Slots that others fill while one engine is silent, from which it counts as not having heard.
 HOLE_SLOTS = 10
 
+#: Places that most others fill, from which an engine that is silent in them has missed all over
+#: the recording: so many, and this share of its own words.
+RIDDLED_PLACES, RIDDLED_SHARE = 20, 0.25
+
 #: (column, first slot, one past the last).
 Stretch = tuple[int, int, int]
 
@@ -36,6 +40,23 @@ def abstain(network: Network, stretches: Sequence[Stretch]) -> Network:
 
 def holes(network: Network) -> Iterator[Stretch]:
     """Yield where an engine is silent while most others with a say speak `HOLE_SLOTS` words."""
+    for column, silent, missed in _silences(network):
+        filled = np.concatenate([[0], np.cumsum(missed)])
+        for first, last in runs(silent):
+            if filled[last] - filled[first] >= HOLE_SLOTS:
+                yield column, first, last
+
+
+def riddled(network: Network) -> Iterator[list[Stretch]]:
+    """Yield the silences of each engine that misses so much that they deny nothing."""
+    for column, silent, missed in _silences(network):
+        words = int((network.ids[:, column] > SILENT).sum())
+        if int(missed.sum()) > RIDDLED_PLACES + RIDDLED_SHARE * words:
+            yield [(column, first, last) for first, last in runs(silent)]
+
+
+def _silences(network: Network) -> Iterator[tuple[int, BoolArray, BoolArray]]:
+    """Yield each column with its silent slots, and those of them that most others fill."""
     ids = network.ids
     if ids.shape[1] == 1:
         return
@@ -43,10 +64,7 @@ def holes(network: Network) -> Iterator[Stretch]:
     voices = (ids != ABSTAINS).sum(axis=1)
     for column in range(ids.shape[1]):
         silent = ids[:, column] == SILENT
-        filled = np.concatenate([[0], np.cumsum(silent & (spoken * 2 > voices - 1))])
-        for first, last in runs(silent):
-            if filled[last] - filled[first] >= HOLE_SLOTS:
-                yield column, first, last
+        yield column, silent, silent & (spoken * 2 > voices - 1)
 
 
 def runs(marked: BoolArray) -> list[tuple[int, int]]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from aggregation.align.anchors import anchors
 from aggregation.align.network import Network, number_words, slot_times, top_words
-from aggregation.align.window import Likeness, Pair, Slot, align_window
+from aggregation.align.window import Likeness, Slot, align_window
 from aggregation.heard import FloatArray, IntArray
 from aggregation.tokens import Tokens
 
@@ -71,28 +71,27 @@ def join(
     """
     likeness = Likeness(vocabulary)
     top = top_words(ids) if len(ids) else np.zeros(0, dtype=np.int64)
-    rows: list[IntArray] = []
-    loose: list[Pair] = []
-
-    def flush() -> None:
-        if loose:
-            rows.append(np.array(loose, dtype=np.int64))
-            loose.clear()
-
+    slots: list[int] = []
+    added: list[int] = []
     i = j = 0
     ends = [(len(top), len(words), 0)]
     for run_i, run_j, size in [*anchors(top, words, time, word_time), *ends]:
-        if run_i > i or run_j > j:
-            slots = _slots(ids[i:run_i], time[i:run_i])
+        if run_i > i and run_j > j:
             pairs = align_window(
-                slots, words[j:run_j].tolist(), word_time[j:run_j].tolist(), likeness
+                _slots(ids[i:run_i], time[i:run_i]),
+                words[j:run_j].tolist(),
+                word_time[j:run_j].tolist(),
+                likeness,
             )
-            loose.extend((a + i if a >= 0 else -1, b + j if b >= 0 else -1) for a, b in pairs)
-        flush()
-        step = np.arange(size)
-        rows.append(np.stack([run_i + step, run_j + step], axis=1))
+            slots.extend(a + i if a >= 0 else -1 for a, _ in pairs)
+            added.extend(b + j if b >= 0 else -1 for _, b in pairs)
+        else:
+            slots += [*range(i, run_i), *(-1 for _ in range(j, run_j))]
+            added += [*(-1 for _ in range(i, run_i)), *range(j, run_j)]
+        slots.extend(range(run_i, run_i + size))
+        added.extend(range(run_j, run_j + size))
         i, j = run_i + size, run_j + size
-    return np.concatenate(rows)
+    return np.array([slots, added], dtype=np.int64).T
 
 
 def _slots(ids: IntArray, time: FloatArray) -> list[Slot]:

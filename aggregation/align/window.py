@@ -27,6 +27,9 @@ SUBSTITUTION, LIKENESS, SUBSTITUTION_SILENT = 1.15, 0.6, 0.05
 #: Seconds that cost nothing, cost per second beyond, the most seconds that are counted.
 FREE_SECONDS, COST_PER_SECOND, MAX_SECONDS = 0.3, 0.5, 2.0
 
+#: Costs nearer than this are equal: the earlier of the steps counts.
+EQUAL = 1e-12
+
 #: A slot's words with their number of engines, and its time; the words may include silence.
 Slot = tuple[dict[int, int], float]
 #: (slot or −1, token or −1), in order.
@@ -59,11 +62,20 @@ def align_window(
     slots: list[Slot], tokens: list[int], times: list[float], likeness: Likeness
 ) -> list[Pair]:
     """Return the cheapest alignment; all slots and all tokens appear once, in order."""
-    if not slots or not tokens:
-        return [(i, -1) for i in range(len(slots))] + [(-1, j) for j in range(len(tokens))]
+    if len(slots) == len(tokens) == 1:
+        return _one_by_one(slots[0], tokens[0], times[0], likeness)
     if len(slots) * len(tokens) > MAX_CELLS:
         return _by_edit_distance(slots, tokens)
     return _trace(_fill(slots, tokens, times, likeness), len(slots), len(tokens))
+
+
+def _one_by_one(slot: Slot, token: int, at: float, likeness: Likeness) -> list[Pair]:
+    """Return what `_fill` would find for one slot with one token: most windows are no larger."""
+    words, time = slot
+    total = sum(words.values())
+    join = _join(words, total, token, likeness) + _drift(abs(time - at))
+    apart = _skip(words, total) + INSERTION
+    return [(-1, 0), (0, -1)] if apart < join - EQUAL else [(0, 0)]
 
 
 def _fill(
@@ -75,7 +87,7 @@ def _fill(
     steps = [bytearray([2] * (width + 1))]
     for words, time in slots:
         total = sum(words.values())
-        skip = DELETION - DELETION_SILENT * words.get(SILENT, 0) / total
+        skip = _skip(words, total)
         joins = [_join(words, total, token, likeness) for token in tokens]
         if time == time:  # noqa: PLR0124 - not NaN
             joins = [cost + _drift(abs(time - at)) for cost, at in zip(joins, times, strict=True)]
@@ -86,15 +98,19 @@ def _fill(
         step[0] = 1
         for j, join in enumerate(joins):
             best, how = above[j] + join, 0
-            if (cost := above[j + 1] + skip) < best - 1e-12:
+            if (cost := above[j + 1] + skip) < best - EQUAL:
                 best, how = cost, 1
-            if (cost := left + INSERTION) < best - 1e-12:
+            if (cost := left + INSERTION) < best - EQUAL:
                 best, how = cost, 2
             left = best
             row.append(best)
             step[j + 1] = how
         steps.append(step)
     return steps
+
+
+def _skip(words: dict[int, int], total: int) -> float:
+    return DELETION - DELETION_SILENT * words.get(SILENT, 0) / total
 
 
 def _join(words: dict[int, int], total: int, token: int, likeness: Likeness) -> float:

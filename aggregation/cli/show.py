@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from aggregation.cli import narrow
 from schemas.report import Difference, DifferenceKind, Report
 
 #: Which kinds of difference matter most to a reader, the weightiest first.
@@ -24,13 +28,28 @@ SHOWN = 20
 #: The longest reading that is shown, in characters.
 READING_CHARACTERS = 60
 SECONDS_A_MINUTE = 60
+#: What is shown of each engine, and of every two.
+ENGINE_COLUMNS = (
+    "engine",
+    "words",
+    "agrees",
+    "kept",
+    "text",
+    "times",
+    "sure",
+    "overall",
+    "est. WER",
+)
+PAIR_COLUMNS = ("pair", "similar", "WER →", "WER ←", "BLEU", "meaning", "offset", "in 0.2 s")
+#: Characters that a difference's time and kind take.
+LEAD_WIDTH = 22
 
 
 def show(console: Console, report: Report, *, everything: bool = False) -> None:
     """Print the engines, how they agree, what they differ in, whom to trust."""
-    console.print(_engines(report))
+    _measures(console, "Engines", ENGINE_COLUMNS, _engines(report))
     if report.comparison.pairs:
-        console.print(_pairs(report))
+        _measures(console, "\nAgreement", PAIR_COLUMNS, _pairs(report))
     _findings(console, report)
     _differences(console, report, everything=everything)
     recommended = report.recommendation
@@ -40,9 +59,9 @@ def show(console: Console, report: Report, *, everything: bool = False) -> None:
         )
     )
     for reason in recommended.reasons:
-        console.print(f"  · {reason}", markup=False)
+        console.print(Padding(Text(f"· {reason}"), (0, 0, 0, 2)))
     if report.language_reason:
-        console.print(f"  language: {report.language_reason}", style="dim", markup=False)
+        console.print(Padding(Text(f"language: {report.language_reason}", "dim"), (0, 0, 0, 2)))
     for missing in report.missing:
         console.print(
             f"  {missing.engine} is missing: {missing.failure.message}",
@@ -51,14 +70,27 @@ def show(console: Console, report: Report, *, everything: bool = False) -> None:
         )
 
 
-def _engines(report: Report) -> Table:
-    table = Table("engine", box=None, pad_edge=False, title="Engines", title_justify="left")
-    for column in ("words", "agrees", "kept", "text", "times", "sure", "overall", "est. WER"):
-        table.add_column(column, justify="right")
+def _measures(
+    console: Console, title: str, names: tuple[str, ...], rows: list[tuple[str, ...]]
+) -> None:
+    """Print a table of short values, or blocks of them where it would not fit."""
+    if not narrow.fits(console, names, rows):
+        console.print(title, style="italic", markup=False)
+        narrow.values(console, names, rows)
+        return
+    table = Table(names[0], box=None, pad_edge=False, title=title, title_justify="left")
+    for name in names[1:]:
+        table.add_column(name, justify="right")
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
+
+
+def _engines(report: Report) -> list[tuple[str, ...]]:
     words = {engine.engine: engine.words for engine in report.engines}
-    for quality in sorted(report.quality, key=lambda q: -(q.overall or 0)):
-        table.add_row(
-            Text(quality.engine),
+    return [
+        (
+            quality.engine,
             str(words[quality.engine]),
             *(
                 _share(value)
@@ -73,30 +105,28 @@ def _engines(report: Report) -> Table:
                 )
             ),
         )
-    return table
+        for quality in sorted(report.quality, key=lambda q: -(q.overall or 0))
+    ]
 
 
 def _share(value: float | None) -> str:
     return "–" if value is None else f"{value:.1%}"
 
 
-def _pairs(report: Report) -> Table:
-    table = Table("pair", box=None, pad_edge=False, title="\nAgreement", title_justify="left")
-    for column in ("similar", "WER →", "WER ←", "BLEU", "meaning", "offset", "in 0.2 s"):
-        table.add_column(column, justify="right")
-    for pair in report.comparison.pairs:
-        timing = pair.timing
-        table.add_row(
-            Text(f"{pair.first} · {pair.second}"),
+def _pairs(report: Report) -> list[tuple[str, ...]]:
+    return [
+        (
+            f"{pair.first} · {pair.second}",
             _share(pair.similarity),
             _share(pair.wer_of_second),
             _share(pair.wer_of_first),
             f"{100 * pair.bleu:.1f}",
             _share(pair.semantic),
-            "–" if timing is None else f"{timing.offset_seconds:+.2f} s",
-            "–" if timing is None else _share(timing.within_200_ms),
+            "–" if pair.timing is None else f"{pair.timing.offset_seconds:+.2f} s",
+            "–" if pair.timing is None else _share(pair.timing.within_200_ms),
         )
-    return table
+        for pair in report.comparison.pairs
+    ]
 
 
 def _findings(console: Console, report: Report) -> None:
@@ -118,15 +148,29 @@ def _differences(console: Console, report: Report, *, everything: bool) -> None:
     if len(shown) < len(differences):
         title += f", the {len(shown)} that matter most (--all shows every one)"
     engines = sorted(differences[0].readings)
-    table = Table("at", "kind", box=None, pad_edge=False, title=title, title_justify="left")
-    for engine in engines:
-        table.add_column(Text(engine), overflow="fold")
-    table.add_column("merged", overflow="fold")
+    if narrow.readable(console, LEAD_WIDTH, len(engines) + 1):
+        console.print(_side_by_side(title, engines, shown))
+        return
+    console.print(title, style="italic", markup=False)
     for difference in shown:
-        at = f"#{difference.position}" if difference.start is None else clock(difference.start)
+        heading = Text.assemble((_place(difference), "bold"), f"  {difference.kind.value}")
+        rows = [(engine, _reading(difference, engine)) for engine in engines]
+        narrow.readings(console, heading, [*rows, ("merged", Text(_short(difference.chosen)))])
+
+
+def _side_by_side(title: str, engines: list[str], shown: Sequence[Difference]) -> Table:
+    table = Table("at", "kind", box=None, pad_edge=False, title=title, title_justify="left")
+    for name in (*engines, "merged"):
+        table.add_column(Text(name), overflow="fold")
+    for difference in shown:
         readings = [_reading(difference, engine) for engine in engines]
-        table.add_row(at, difference.kind.value, *readings, Text(_short(difference.chosen)))
-    console.print(table)
+        chosen = Text(_short(difference.chosen))
+        table.add_row(_place(difference), difference.kind.value, *readings, chosen)
+    return table
+
+
+def _place(difference: Difference) -> str:
+    return f"#{difference.position}" if difference.start is None else clock(difference.start)
 
 
 def _reading(difference: Difference, engine: str) -> Text:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -14,6 +14,8 @@ from aggregation.tokens import Tokens
 
 #: The longest n-gram that is counted (Papineni and others 2002).
 MAX_NGRAM = 4
+#: Distinct words whose parts are remembered by a process.
+MEMORY_WORDS = 100_000
 #: Multiplier of the n-grams' fingerprints (the golden ratio in 64 bits).
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -28,10 +30,14 @@ class Counted(NamedTuple):
 def count_ngrams(tokens: Tokens, rule: Rule) -> Counted:
     """Count the n-grams of an engine's surfaces, lower case.
 
-    Chinese is cut into characters (sacrebleu's `zh`), all else by its `13a`.
+    Chinese is cut into characters (sacrebleu's `zh`), all else by its `13a`, which sees no
+    further than white space: every distinct word is cut once.
     """
-    text = tokens.heard.text.lower()
-    words = _tokeniser("zh" if rule is Rule.CHINESE else "13a")(text).split()
+    text = tokens.heard.text.lower().replace("-\n", "")
+    if rule is Rule.CHINESE:
+        words = _tokeniser("zh")(text).split()
+    else:
+        words = [part for word in text.split() for part in _parts(word)]
     ids = np.array([hash(word) for word in words], dtype=np.int64).astype(np.uint64)
     grams = []
     key = np.zeros(len(ids), dtype=np.uint64)
@@ -59,6 +65,13 @@ def bleu(reference: Counted, hypothesis: Counted) -> float:
         hits, totals, hypothesis.length, reference.length, "exp", effective_order=True
     )
     return float(min(max(score.score / 100, 0.0), 1.0))
+
+
+@lru_cache(maxsize=MEMORY_WORDS)
+def _parts(word: str) -> list[str]:
+    if word.isalnum():  # only marks are cut off
+        return [word]
+    return _tokeniser("13a")(word).split()
 
 
 @cache

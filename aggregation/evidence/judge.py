@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from aggregation.align.abstain import Stretch, abstain, holes, runs
+from aggregation.align.abstain import Stretch, abstain, holes, riddled, runs
 from aggregation.align.network import Network
 from aggregation.evidence.signs import SpeechMap, signs
 from aggregation.heard import BoolArray
@@ -16,6 +16,9 @@ from schemas.report import Finding, FindingKind
 
 #: Share of a stretch's words that others say there, from which it has support.
 SUPPORTED_SHARE = 0.25
+#: Share of an engine's words that others must share, before it means anything that they share
+#: none of a stretch: engines that are often at odds are so there as well.
+USUAL_SHARE = 0.7
 #: The longest text that a finding quotes, in characters.
 QUOTED_CHARACTERS = 200
 
@@ -25,8 +28,9 @@ def judge(
 ) -> tuple[Network, tuple[Finding, ...]]:
     """Return the network without the say of engines that invented or missed, with the findings.
 
-    Two signs veto a stretch, or one sign without any other engine's support. A lone engine
-    needs two: nobody could support it. The vetoed abstain; they do not vote for silence.
+    Two signs veto a stretch, or one sign without any other engine's support, where they support
+    this engine as a rule. A lone engine needs two: nobody could support it. The vetoed abstain;
+    they do not vote for silence.
     """
     vetoes: list[Stretch] = []
     findings: list[Finding] = []
@@ -39,6 +43,9 @@ def judge(
     for stretch in missed:
         reasons = (f"others have words in {stretch[2] - stretch[1]} places here",)
         findings.append(_finding(network, stretch, FindingKind.GAP, reasons))
+    for stretches in riddled(abstain(network, [*vetoes, *missed])):
+        missed += stretches
+        findings.append(_all_over(network, stretches))
     return abstain(network, [*vetoes, *missed]), tuple(findings)
 
 
@@ -58,11 +65,11 @@ def _vetoes(
     count = np.sum([marked for _, marked in shown], axis=0)
     slots = np.flatnonzero(network.index[:, column] >= 0)
     backed = _backed(network, column)[slots]
+    telling = float(backed.mean()) >= USUAL_SHARE
     for first, last in runs(count > 0):
         supported = float(backed[first:last].mean()) >= SUPPORTED_SHARE
-        alone = len(network.tokens) == 1
         twice = float((count[first:last] > 1).mean()) >= 0.5  # noqa: PLR2004 - most of it
-        if twice or (not supported and not alone):
+        if twice or (telling and not supported):
             reasons = tuple(name for name, marked in shown if marked[first:last].any())
             stretch = (column, int(slots[first]), int(slots[last - 1]) + 1)
             yield stretch, reasons
@@ -72,6 +79,19 @@ def _backed(network: Network, column: int) -> BoolArray:
     ids = network.ids
     same: BoolArray = (ids == ids[:, column : column + 1]).sum(axis=1) > 1
     return same & (ids[:, column] > 0)
+
+
+def _all_over(network: Network, stretches: list[Stretch]) -> Finding:
+    places = sum(last - first for _, first, last in stretches)
+    return Finding(
+        engine=network.engines[stretches[0][0]],
+        kind=FindingKind.GAP,
+        start=None,
+        end=None,
+        words=places,
+        text="",
+        reasons=(f"others have words in {places} places all over the recording",),
+    )
 
 
 def _finding(

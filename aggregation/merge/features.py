@@ -16,6 +16,9 @@ NEAR = 2
 #: The longest silence, in slots, that is told from longer ones.
 MAX_RUN = 10
 
+#: Slots of a recording that is half brief.
+BRIEF_SLOTS = 100
+
 #: What each column of the features means, in order.
 NAMES = (
     "trust_share",  # the supporters' share of all log-odds with a say here
@@ -34,6 +37,9 @@ NAMES = (
     "length",  # log of the word's characters
     "repeat",  # equals the word chosen before or after
     "silence_run",  # log length of the supporters' silence around: they missed, not denied
+    "brief_silence",  # three again, as far as the recording is brief: it has no words of its own
+    "brief_near",
+    "brief_length",
 )
 
 #: Where the features of trust are.
@@ -92,6 +98,9 @@ def features(network: Network, sureness: FloatArray) -> Features:
     silent = ids == SILENT
     nothing = np.zeros(ids.shape)
     around = _own_neighbours(network, slots)
+    near = _mean(_agreement(network, slots), same, backers)
+    length = _lengths(network)[np.maximum(ids, 0)]
+    brief = BRIEF_SLOTS / (BRIEF_SLOTS + len(network))
     columns = [
         nothing,
         count_share,
@@ -102,11 +111,14 @@ def features(network: Network, sureness: FloatArray) -> Features:
         _mean(sureness[slots], same, backers) * ~silent,
         _elsewhere(network, winner, ids),
         *(_mean(pair, same, backers) for pair in _pairs(network, ids, around, backers)),
-        _mean(_agreement(network, slots), same, backers),
+        near,
         _spelling(network, ids),
-        _lengths(network)[np.maximum(ids, 0)],
+        length,
         _mean((ids == around[0]) | (ids == around[1]), same, backers) * ~silent,
         _mean(_silences(network)[slots], same, backers) * silent,
+        brief * silent,
+        brief * near,
+        brief * length,
     ]
     values = np.stack(columns, axis=2).astype(np.float64)
     return Features(slots, ids, same, values)

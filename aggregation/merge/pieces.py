@@ -80,9 +80,8 @@ def _raw_pieces(context: Context, choice: Choice, voted: BoolArray, pivot: int) 
         last = k + size - 1
         whole = (
             token == first[atom]
-            and last < len(at_slot)
-            and at_column[last] == column
-            and at_token[last] == token + size - 1
+            and at_column[k : last + 1] == [column] * size
+            and at_token[k : last + 1] == [*range(token, token + size)]
         )
         if whole:
             text = tokens.surface(atom)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +13,7 @@ from aggregation.merge.pieces import Piece, make_pieces, voters
 from aggregation.merge.pivot import choose_pivot
 from aggregation.merge.segments import Line, cut_lines
 from aggregation.merge.timing import slot_spans
-from schemas.report import MergedSegment, MergedTranscript, MergedWord
+from schemas.report import MergedSegment, MergedTranscript
 
 
 class Written(NamedTuple):
@@ -67,39 +66,45 @@ class _Writer:
         self._network = context.network
         self._choice = choice
         self._voted = voted
-        self.start, self._stop = slot_spans(context.network, voted, limit)
+        self.start, stop = slot_spans(context.network, voted, limit)
+        self._starts, self._ends = rounded(self.start), rounded(stop)
         bits = 1 << np.arange(len(context.network.engines))
         self._mask: list[int] = (voted * bits).sum(axis=1).tolist()
         self._all = int(bits.sum())
         self._names: dict[int, tuple[str, ...]] = {}
 
     def segment(self, line: Line) -> MergedSegment:
-        """Write one line."""
-        words = tuple(map(self._word, line.pieces))
-        starts = [word.start for word in words if word.start is not None]
-        ends = [word.end for word in words if word.end is not None]
-        start = starts[0] if starts else line.start
-        end = ends[-1] if ends else line.end
-        return MergedSegment(text=line.text, start=start, end=end, words=words)
+        """Write one line; its words are checked all at once, which is much faster."""
+        words = [self._word(piece) for piece in line.pieces]
+        starts = [word["start"] for word in words if word["start"] is not None]
+        ends = [word["end"] for word in words if word["end"] is not None]
+        return MergedSegment.model_validate(
+            {
+                "text": line.text,
+                "start": starts[0] if starts else line.start,
+                "end": ends[-1] if ends else line.end,
+                "words": words,
+            }
+        )
 
-    def _word(self, piece: Piece) -> MergedWord:
+    def _word(self, piece: Piece) -> dict[str, Any]:
+        """Return the fields of a `MergedWord`."""
         mask = self._mask[piece.first]
         for slot in range(piece.first + 1, piece.last + 1):
             if self._choice.ids[slot] > 0:
                 mask &= self._mask[slot]
         engines = self._engines(mask)
-        return MergedWord(
-            text=piece.text,
-            start=seconds(self.start, piece.first),
-            end=seconds(self._stop, piece.last),
-            agreement=len(engines) / self._voted.shape[1],
-            engines=engines,
-            dissent={} if mask == self._all else self._dissent(piece, mask),
-            rule=None if mask == self._all else self._rule(piece),
-        )
-
-    def _rule(self, piece: Piece) -> str:
-        return self._choice.rules[int(self._choice.rule[piece.first])]
+        word = {
+            "text": piece.text,
+            "start": self._starts[piece.first],
+            "end": self._ends[piece.last],
+            "agreement": len(engines) / self._voted.shape[1],
+            "engines": engines,
+        }
+        if mask != self._all:
+            word["dissent"] = self._dissent(piece, mask)
+            word["rule"] = self._choice.rules[int(self._choice.rule[piece.first])]
+        return word
 
     def _engines(self, mask: int) -> tuple[str, ...]:
         if mask not in self._names:
@@ -119,7 +124,6 @@ class _Writer:
         return dissent
 
 
-def seconds(times: FloatArray, slot: int) -> float | None:
-    """Return a slot's time rounded to milliseconds; None where it has none."""
-    value = float(times[slot])
-    return None if math.isnan(value) else round(value, 3)
+def rounded(times: FloatArray) -> list[float | None]:
+    """Return times in seconds, rounded to milliseconds; None where there is none."""
+    return [None if value != value else value for value in np.round(times, 3).tolist()]  # noqa: PLR0124 - NaN

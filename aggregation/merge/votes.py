@@ -6,7 +6,7 @@ import numpy as np
 
 from aggregation.align.abstain import silence_runs
 from aggregation.align.network import ABSTAINS, SILENT
-from aggregation.heard import FloatArray, IntArray
+from aggregation.heard import BoolArray, FloatArray, IntArray
 from aggregation.merge.context import Choice, Context
 from aggregation.trust import dependability
 
@@ -23,14 +23,17 @@ def rover(context: Context) -> Choice:
 
     Peers are the engines not far below the best: a plain vote of the weak would outvote it.
     """
-    weight = context.trust.log_odds
-    peers = np.where(weight >= PEER_SHARE * weight.max(), 1.0, 1e-3)
-    return Choice(_winner(context, peers), _zeros(context), ("majority",))
+    votes = np.where(_peers(context), 1.0, 1e-3)
+    return Choice(_winner(context, votes), _zeros(context), ("majority",))
 
 
 def weighted(context: Context) -> Choice:
-    """Take what has the highest sum of log-odds, each moved by the word's calibrated confidence."""
-    ids = _winner(context, np.maximum(context.trust.log_odds, 1e-3), context.sureness)
+    """Take what has the highest sum of log-odds, each moved by the word's calibrated confidence.
+
+    Who is far below the best can lose by its confidence, not win: the weak are sure of errors.
+    """
+    sureness = np.where(_peers(context), context.sureness, np.minimum(context.sureness, 0.0))
+    ids = _winner(context, np.maximum(context.trust.log_odds, 1e-3), sureness)
     return Choice(ids, _zeros(context), ("log odds",))
 
 
@@ -125,6 +128,13 @@ def _window_starts(context: Context) -> IntArray:
         if slot - starts[-1] >= WINDOW_SLOTS:
             starts.append(slot)
     return np.array(starts, dtype=np.int64)
+
+
+def _peers(context: Context) -> BoolArray:
+    """Mark the engines that are not far below the best."""
+    weight = context.trust.log_odds
+    result: BoolArray = weight >= PEER_SHARE * weight.max()
+    return result
 
 
 def _leader(context: Context) -> int:

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 #: One number for each of `features.NAMES`.
 WEIGHTS: tuple[float, ...] = (
-    3.7299,  # trust_share
-    0.7359,  # count_share
-    0.0477,  # majority
-    3.5193,  # silence
-    -1.0177,  # silence_trust
-    -1.5534,  # silence_count
-    0.2803,  # sureness
-    0.0464,  # elsewhere
-    0.1688,  # left_pair
-    0.2054,  # right_pair
-    0.1721,  # bridge
-    1.5636,  # near
-    0.6312,  # spelling
-    0.6565,  # length
-    1.1448,  # repeat
-    -1.4390,  # silence_run
+    3.8293,  # trust_share
+    0.3721,  # count_share
+    0.0915,  # majority
+    4.2825,  # silence
+    -1.3592,  # silence_trust
+    -1.0133,  # silence_count
+    0.2487,  # sureness
+    0.1486,  # elsewhere
+    0.1799,  # left_pair
+    0.2226,  # right_pair
+    0.0645,  # bridge
+    1.9592,  # near
+    0.7223,  # spelling
+    0.9071,  # length
+    1.1214,  # repeat
+    -1.2663,  # silence_run
+    -2.0515,  # brief_silence
+    -0.9347,  # brief_near
+    -0.4235,  # brief_length
 )

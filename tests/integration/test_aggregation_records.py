@@ -55,8 +55,20 @@ def test_jobs_of_three_engines_rank_them_for_their_language(database: Database) 
         assert records.load_priors(session, "zh") == {}
 
 
-def test_two_engines_teach_nothing() -> None:
-    assert records.experience_of("en", (quality("a", 1, 9), quality("b", 1, 9))) == {}
+def test_two_engines_teach_slowly_and_one_teaches_nothing(database: Database) -> None:
+    fits = (quality("d", 1.0, 50), quality("e", 0.5, 50))
+    gap: list[float] = []
+    for _ in range(20):
+        job = new_job(database)
+        with database.transaction() as session:
+            record_event(session, job, "job_completed", **records.experience_of("en", fits))
+        with database.transaction() as session:
+            priors = records.load_priors(session, "en")
+            gap.append(priors["d"].accuracy - priors["e"].accuracy)
+    assert gap[0] < 0.03
+    assert gap[-1] > 0.2
+    assert max(prior.words for prior in priors.values()) <= 300
+    assert records.experience_of("en", fits[:1]) == {}
 
 
 def test_an_evaluation_counts_from_two_thousand_words(database: Database) -> None:

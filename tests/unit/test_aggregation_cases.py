@@ -207,6 +207,12 @@ def test_hostile_text_is_merged_in_bounded_time(text: str, language: str) -> Non
         assert isinstance(export(report), str)
 
 
+def test_a_lone_surrogate_is_left_out_and_the_rest_kept() -> None:
+    report = report_of(heard("a", f"{SPEECH} a\ud800b"), heard("b", f"{SPEECH} ab"))
+    assert report.merged.text == f"{SPEECH} ab"
+    assert Report.model_validate_json(report.model_dump_json()) == report
+
+
 def test_a_hundred_thousand_unrelated_words_are_merged_in_bounded_time() -> None:
     dice = random.Random(0)
     texts = [" ".join(str(dice.random()) + "x" for _ in range(30_000)) for _ in range(2)]

@@ -10,13 +10,14 @@ from rapidfuzz.distance import Levenshtein
 
 from aggregation.pipeline import Question, make_report
 from aggregation.stitch import Part
-from schemas.transcript import Segment, Transcript
+from aggregation.trust import Prior
+from schemas.transcript import Segment, Transcript, Word
 
 #: Words of the recording, of the speaker's vocabulary, of what a weak engine invents.
 LENGTH, SPOKEN, INVENTED = 4_000, 600, 6_000
 
 
-def made_up(seed: int) -> tuple[list[str], list[str], list[str]]:
+def made_up(seed: int, weak: float = 0.4) -> tuple[list[str], list[str], list[str]]:
     """Return what was said, what a good engine and what a weak one heard of it."""
     dice = random.Random(seed)
     spoken = [f"w{chr(97 + i % 26)}{chr(97 + i // 26)}" for i in range(SPOKEN)]
@@ -32,7 +33,7 @@ def made_up(seed: int) -> tuple[list[str], list[str], list[str]]:
                 said.append(f"v{''.join(chr(97 + int(digit)) for digit in str(rank))}")
         return said
 
-    return truth, heard(0.08), heard(0.4)
+    return truth, heard(0.08), heard(weak)
 
 
 def part(engine: str, said: list[str]) -> list[Part]:
@@ -49,7 +50,9 @@ def part(engine: str, said: list[str]) -> list[Part]:
 
 
 @pytest.mark.parametrize(("good", "weak"), [("anna", "zoe"), ("zoe", "anna")])
-@pytest.mark.parametrize("strategy", ["learned", "best", "rover", "weighted", "segment"])
+@pytest.mark.parametrize(
+    "strategy", ["learned", "best", "rover", "weighted", "segment", "fill_gaps"]
+)
 def test_a_far_weaker_engine_is_told_without_any_record(
     good: str, weak: str, strategy: str
 ) -> None:
@@ -71,3 +74,61 @@ def test_the_odd_one_of_three_is_trusted_least() -> None:
     assert report.recommendation.scores["a"] < min(
         report.recommendation.scores["b"], report.recommendation.scores["c"]
     )
+
+
+@pytest.mark.parametrize("strategy", ["learned", "rover", "weighted", "fill_gaps"])
+def test_an_engine_that_misses_half_is_believed_in_what_it_has_and_filled(strategy: str) -> None:
+    truth, right, wrong = made_up(7, weak=0.25)
+    dice = random.Random(7)
+    sparse: list[str] = []
+    while right:
+        kept, lost = dice.randint(1, 12), dice.randint(1, 9)
+        sparse += right[:kept]
+        right = right[kept + lost :]
+    parts = {"weak": part("weak", wrong), "sparse": part("sparse", sparse)}
+    report = make_report(Question(UUID(int=0), parts, strategy=strategy))
+    errors = Levenshtein.distance(truth, report.merged.text.split())
+    assert errors < 0.9 * Levenshtein.distance(truth, sparse)
+    assert errors < 1.05 * Levenshtein.distance(truth, wrong)
+    assert report.findings[-1].engine == "sparse"
+
+
+@pytest.mark.parametrize(
+    "strategy", ["learned", "best", "rover", "weighted", "segment", "fill_gaps"]
+)
+def test_an_engine_known_to_be_weak_fills_no_silence_of_a_good_one(strategy: str) -> None:
+    truth, right, wrong = made_up(13)
+    parts = {"weak": part("weak", wrong), "good": part("good", right[: LENGTH // 2])}
+    prior = {"good": Prior(0.92), "weak": Prior(0.5)}
+    report = make_report(Question(UUID(int=0), parts, strategy=strategy, prior=prior))
+    alone = Levenshtein.distance(truth, right[: LENGTH // 2])
+    errors = Levenshtein.distance(truth, report.merged.text.split())
+    assert errors <= alone + 0.001 * LENGTH
+
+
+def test_what_a_speaker_says_twice_is_kept_though_a_weak_engine_missed_it() -> None:
+    _, right, wrong = made_up(9)
+    twice = ["that", "is", "good", "that", "is", "fine", "that", "is", "good"]
+    parts = {
+        "good": part("good", [*right[:900], *twice, *right[900:]]),
+        "weak": part("weak", wrong),
+    }
+    report = make_report(Question(UUID(int=0), parts))
+    assert " ".join(twice) in report.merged.text
+    assert not [finding for finding in report.findings if finding.engine == "good"]
+
+
+def test_confidence_does_not_lift_a_weak_engine_over_a_good_one() -> None:
+    truth, right, wrong = made_up(11)
+    dice = random.Random(11)
+    words = tuple(
+        Word(text=word, confidence=dice.uniform(0.9, 1.0) if word in truth else dice.random())
+        for word in wrong
+    )
+    segment = Segment(text=" ".join(wrong), words=words)
+    sure = part("weak", wrong)[0].transcript.model_copy(update={"segments": (segment,)})
+    parts = {"good": part("good", right), "weak": [Part(sure)]}
+    prior = {"good": Prior(0.92), "weak": Prior(0.6)}
+    report = make_report(Question(UUID(int=0), parts, strategy="weighted", prior=prior))
+    errors = Levenshtein.distance(truth, report.merged.text.split())
+    assert errors <= Levenshtein.distance(truth, right) + 0.001 * LENGTH

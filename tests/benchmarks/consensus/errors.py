@@ -6,6 +6,7 @@ import random
 import sys
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from typing import NamedTuple
 
 from rapidfuzz.distance import Indel, Levenshtein, Opcode
 
@@ -90,13 +91,27 @@ FUNCTION = frozenset(
 #: Likeness in spelling from which two words are forms of one.
 ALIKE = 0.75
 
-#: (wrong words, right words, what the engines said there).
-Place = tuple[list[str], list[str], dict[str, list[str]]]
+#: Reference words on each side in which a left out word may be said again.
+NEAR_WORDS = 3
+
+
+class Place(NamedTuple):
+    """A stretch where the merge differs from the reference."""
+
+    wrong: list[str]
+    right: list[str]
+    #: What each engine said there.
+    offered: dict[str, list[str]]
+    #: The reference's words around it.
+    around: list[str]
+    #: The recording's words that its reference always writes with a capital.
+    names: frozenset[str]
 
 
 def places(recording: Recording, engines: tuple[str, ...]) -> Iterator[Place]:
     """Yield each stretch where the merge differs from the reference."""
     truth = reference(recording)
+    names = _names(recording.reference.split())
     prior = records(halves("earnings21")[0], engines)
     heard = {name: recording.engines[name] for name in engines}
     context = understand(question(heard, prior)).context
@@ -109,7 +124,21 @@ def places(recording: Recording, engines: tuple[str, ...]) -> Iterator[Place]:
         offered = {
             name: _across(sides[name], texts[name], op.src_start, op.src_end) for name in engines
         }
-        yield said[op.dest_start : op.dest_end], truth[op.src_start : op.src_end], offered
+        yield Place(
+            wrong=said[op.dest_start : op.dest_end],
+            right=truth[op.src_start : op.src_end],
+            offered=offered,
+            around=truth[max(op.src_start - NEAR_WORDS, 0) : op.src_start]
+            + truth[op.src_end : op.src_end + NEAR_WORDS],
+            names=names,
+        )
+
+
+def _names(surfaces: Iterable[str]) -> frozenset[str]:
+    """Return the normal forms of words that are never written small."""
+    written = set(surfaces)
+    capital = {word for word in written if word[:1].isupper() and word.lower() not in written}
+    return frozenset(form for word in capital for form in normal(word)) - FUNCTION
 
 
 def _across(ops: Iterable[Opcode], text: list[str], first: int, last: int) -> list[str]:
@@ -128,19 +157,32 @@ def _across(ops: Iterable[Opcode], text: list[str], first: int, last: int) -> li
     return text[start or 0 : end or 0]
 
 
-def kind(wrong: list[str], right: list[str]) -> str:
+def kind(place: Place) -> str:
     """Name the kind of an error."""
+    wrong, right = place.wrong, place.right
     words = [*wrong, *right]
     if any(any(map(str.isdigit, word)) for word in words):
         return "number or its format"
+    if place.names & set(right):
+        return "name"
+    if not wrong and set(right) <= set(place.around):
+        return "repetition left out"
     if all(word in FUNCTION for word in words):
         return "function word" if wrong and right else "function word, missed or added"
     joined = Indel.normalized_similarity("".join(wrong), "".join(right))
     if wrong and right and joined >= ALIKE:
         return "form of the same word, or compound"
-    if not wrong:
-        return "content word missed"
-    return "content word added" if not right else "other content word"
+    return "content word, another" if wrong and right else "content word, missed or added"
+
+
+def source(place: Place) -> str:
+    """Say whether any engine was right there, whole or in parts."""
+    if any(words == place.right for words in place.offered.values()):
+        return "an engine had it"
+    spoken = {word for words in place.offered.values() for word in words}
+    if place.right and set(place.right) <= spoken:
+        return "in parts"
+    return "no engine had it"
 
 
 def main() -> int:
@@ -148,15 +190,12 @@ def main() -> int:
     one = next(s for s in SETS if s.kind == "3 balanced")
     found = [place for r in halves(one.data)[1] for place in places(r, one.engines)]
     sample = random.Random(SEED).sample(found, SAMPLE)
-    table: Counter[tuple[str, str]] = Counter()
-    for wrong, right, offered in sample:
-        known = any(words == right for words in offered.values())
-        table[kind(wrong, right), "an engine was right" if known else "no engine was"] += 1
-    for (what, who), number in table.most_common():
+    table = Counter((kind(place), source(place)) for place in sample)
+    for (what, who), number in sorted(table.items()):
         sys.stdout.write(f"{number:3d}  {what}: {who}\n")
-    for wrong, right, offered in sample:
-        heard = "; ".join(f"{name}: {' '.join(words)}" for name, words in offered.items())
-        sys.stdout.write(f"  [{' '.join(wrong)}] for [{' '.join(right)}]   ({heard})\n")
+    for place in sample:
+        heard = "; ".join(f"{name}: {' '.join(words)}" for name, words in place.offered.items())
+        sys.stdout.write(f"  [{' '.join(place.wrong)}] for [{' '.join(place.right)}]   ({heard})\n")
     return 0
 
 

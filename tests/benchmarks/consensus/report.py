@@ -35,11 +35,13 @@ def measure_set(one: EngineSet, *, quick: bool) -> list[Figure]:
     leader = max(one.engines, key=lambda engine: prior.get(engine, NEUTRAL).accuracy)
     strategies = ("rover", "learned") if quick else STRATEGIES
     outcome = merge_all(testing, one.engines, strategies, prior, oracle=not quick)
-    blind = merge_all(testing, one.engines, ("learned",), {}).errors["learned"]
+    shown = [name for name in strategies if name != "union"]
+    blind = merge_all(testing, one.engines, shown, {}).errors
     learning = experience.merge_in_turn(testing, one.engines)
     best = min(rate(errors) for errors in singles.values())
     first = rate(singles[leader])
-    modes = {"learned, no record": blind, "learned, own experience": learning}
+    modes = {f"{name}, no record": errors for name, errors in blind.items()}
+    modes["learned, own experience"] = learning
     _print_set(one, singles, outcome, modes)
     figures = [
         _gain(one, rate(outcome.errors["learned"]), best),
@@ -48,7 +50,12 @@ def measure_set(one: EngineSet, *, quick: bool) -> list[Figure]:
             for name, errors in outcome.errors.items()
             if name != "union" and one.floored
         ),
-        informs(f"{one.name}: learned, no record", rate(blind), "% WER"),
+        informs(f"{one.name}: learned, no record", rate(blind["learned"]), "% WER"),
+        informs(
+            f"{one.name}: worst strategy, no record, above best single",
+            max(map(rate, blind.values())) - best,
+            "points",
+        ),
         informs(f"{one.name}: learned, own experience", rate(learning), "% WER"),
     ]
     if one.without:

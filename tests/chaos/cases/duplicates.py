@@ -26,6 +26,7 @@ PATIENCE_SECONDS = 120
 def duplicates(lab: Lab) -> list[Figure]:
     """Copy the messages in the broker, with two workers for each engine to take them at once."""
     cluster = lab.shared()
+    cluster.prepare(cluster.recording())  # those who would are about to end
     for engine in ENGINES:
         cluster.end(f"{engine}-a")
     # Nothing is published while nobody lives who could take it.
