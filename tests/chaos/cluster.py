@@ -243,7 +243,8 @@ class Cluster:
     def prepare(self, audio: AudioRef) -> None:
         """Prepare a recording here and now, where no worker does."""
         with self.database.transaction() as session:
-            plans_of(session, [audio], self.settings.media)
+            if plans_of(session, [audio], self.settings.media):
+                return
         message = MediaMessage(sha256=audio.sha256)
         Preparer(self.settings, self.database).run(message, "test:0")
 

@@ -26,9 +26,9 @@ PATIENCE_SECONDS = 120
 def duplicates(lab: Lab) -> list[Figure]:
     """Copy the messages in the broker, with two workers for each engine to take them at once."""
     cluster = lab.shared()
-    cluster.prepare(cluster.recording())  # those who would are about to end
     for engine in ENGINES:
         cluster.end(f"{engine}-a")
+    cluster.prepare(cluster.recording())  # those who would have ended
     # Nothing is published while nobody lives who could take it.
     serve(cluster.database, *ENGINES)
     jobs = cluster.submit(lab.size(10, 100))
