@@ -23,6 +23,7 @@ from sqlalchemy import (
     cast,
     exists,
     func,
+    or_,
     select,
     update,
 )
@@ -31,11 +32,12 @@ from sqlalchemy.orm import Session
 
 from aggregation.errors import CorruptTranscriptError
 from schemas.database import telling
+from schemas.dependency_tables import BatchDependency, Dependency
 from schemas.jobs import JobState
 from schemas.names import CHANNEL_WORK
 from schemas.report import Report
 from schemas.runs import Failure
-from schemas.tables import Dependency, EngineRun, Job, StoredEvent, StoredReport
+from schemas.tables import EngineRun, Job, StoredEvent, StoredReport
 from schemas.transcript import Transcript
 
 #: The most bytes that one stored transcript may unpack to: a day of speech needs 30 MB.
@@ -208,9 +210,12 @@ def _ending(state: JobState, *, with_report: bool) -> Select[Any]:
 
 
 def _wake_for_dependants(job_id: ColumnElement[UUID]) -> ColumnElement[str | None]:
-    """Wake the coordinators when other jobs come after this one."""
+    """Wake the coordinators when other jobs come after this one, or after its batch."""
     waits = exists().where(Dependency.after_id == job_id)
-    return case((waits, cast(func.pg_notify(CHANNEL_WORK, cast(job_id, Text)), Text)))
+    waits_for_all = exists().where(Job.id == job_id, BatchDependency.batch_id == Job.batch_id)
+    return case(
+        (or_(waits, waits_for_all), cast(func.pg_notify(CHANNEL_WORK, cast(job_id, Text)), Text))
+    )
 
 
 def _report(ended: CTE) -> Insert:

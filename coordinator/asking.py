@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from pydantic import ValidationError
 
@@ -32,7 +32,9 @@ class Scheduling(TypedDict, total=False):
     deadline_policy: DeadlinePolicy | str
     #: The jobs that have to end first, of the same owner.
     after: Sequence[UUID]
-    #: What is done when one of them fails or is cancelled.
+    #: The batches whose jobs have to end first, all of the same owner; they take no more jobs then.
+    after_batches: Sequence[UUID]
+    #: What is done when one of those fails or is cancelled.
     on_failed_dependency: FailedDependency | str
 
 
@@ -42,12 +44,13 @@ def make_schedule(asked: Scheduling) -> Schedule:
     Raises:
         BadRequestError: a part of it is wrong; the message names the part.
     """
-    given = {name: value for name, value in asked.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     deadline = given.get("deadline")
     if isinstance(deadline, timedelta):
         given["deadline"] = datetime.now(UTC) + deadline
-    if "after" in asked:
-        given["after"] = tuple(dict.fromkeys(asked["after"]))
+    for name in ("after", "after_batches"):
+        if name in given:
+            given[name] = tuple(dict.fromkeys(given[name]))
     try:
         return Schedule.model_validate(given)
     except ValidationError as error:

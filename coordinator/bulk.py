@@ -7,14 +7,14 @@ from uuid import UUID, uuid4
 
 from sqlalchemy import Text, cast, func, insert, select
 
-from coordinator.dependencies import open_among
+from coordinator.earlier import find_earlier, write_earlier
 from coordinator.errors import BadRequestError
 from coordinator.placing import insert_runs, schedule_columns
 from coordinator.preparing import plans_of
-from coordinator.submit import RULES, USUAL, batch_paused_at, fingerprint
+from coordinator.submit import RULES, USUAL, fingerprint
 from schemas.jobs import JobState
 from schemas.names import CHANNEL_JOBS, CHANNEL_WORK
-from schemas.tables import Dependency, Job, StoredEvent
+from schemas.tables import Job, StoredEvent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,7 @@ def accept_many(  # noqa: PLR0913  # each is a keyword with a default
     Raises:
         BadRequestError: there are more than 100,000, or the schedule cannot be kept.
         BatchNotFoundError: there is no such batch.
+        BatchSealedError: other jobs come after the batch.
         QuotaError: the owner may not have that priority.
     """
     if len(recordings) > MAX_JOBS:
@@ -54,13 +55,11 @@ def accept_many(  # noqa: PLR0913  # each is a keyword with a default
         raise BadRequestError(message)
     if not recordings:
         return ()
-    after = open_among(session, schedule.after, schedule.owner)
+    earlier = find_earlier(session, schedule, batch_id, len(recordings))
     same = {
-        "batch_id": batch_id,
-        "paused_at": batch_paused_at(session, batch_id) if batch_id is not None else None,
         "state": JobState.QUEUED.value,
         "request": request.model_dump(mode="json"),
-        "blockers": len(after),
+        **earlier.columns(),
         **schedule_columns(session, schedule),
     }
     plans = None if media is None else plans_of(session, recordings, media)
@@ -81,9 +80,7 @@ def accept_many(  # noqa: PLR0913  # each is a keyword with a default
         rules,
         plans,
     )
-    links = [{"job_id": row["id"], "after_id": earlier} for row in rows for earlier in after]
-    if links:
-        session.execute(insert(Dependency), links)
+    write_earlier(session, [row["id"] for row in rows], earlier)
     _tell(session, rows, request)
     return tuple(row["id"] for row in rows)
 

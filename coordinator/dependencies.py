@@ -1,23 +1,25 @@
-"""Lets jobs wait for others, until those have ended."""
+"""Lets jobs go on that waited for others, once those have ended."""
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import bindparam, delete, func, insert, select, text, update
+from sqlalchemy import bindparam, delete, func, text, update
 
-from coordinator.errors import BadRequestError
 from coordinator.placing import release
 from schemas.database import record_event, record_events
+from schemas.dependency_tables import BatchDependency, Dependency
 from schemas.jobs import JobState
 from schemas.runs import Failure, FailureKind, RunState
 from schemas.scheduling import FailedDependency
-from schemas.tables import Dependency, EngineRun, Job
+from schemas.tables import EngineRun, Job
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection
     from uuid import UUID
 
+    from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
 #: Dependencies resolved in one sweep; the rest waits for the next.
@@ -33,36 +35,28 @@ WHERE earlier.id = link.after_id AND earlier.finished_at IS NOT NULL
     WHERE jobs.finished_at IS NOT NULL
       AND (CAST(:among AS uuid[]) IS NULL OR first.after_id = ANY(CAST(:among AS uuid[])))
     LIMIT :most))
-RETURNING link.job_id, earlier.id, earlier.state
+RETURNING link.job_id, 'after' AS what, earlier.id,
+  nullif(earlier.state, 'completed') AS failed
 """)
 
-
-def open_among(session: Session, after: Sequence[UUID], owner: str) -> tuple[UUID, ...]:
-    """Return those of the jobs that have not ended yet.
-
-    A job can only come after jobs that are there already, so there are no cycles.
-
-    Raises:
-        BadRequestError: one of them does not exist, or is another owner's.
-    """
-    if not after:
-        return ()
-    rows = session.execute(
-        select(Job.id, Job.owner, Job.finished_at).where(Job.id.in_(after))
-    ).all()
-    strange = sorted(set(after) - {row.id for row in rows if row.owner == owner}, key=str)
-    if strange:
-        # Whether it exists is not for another owner to know.
-        message = f"it comes after {strange[0]}, which is no job of the owner {owner}"
-        raise BadRequestError(message)
-    return tuple(row.id for row in rows if row.finished_at is None)
-
-
-def link(session: Session, job_id: UUID, after: Collection[UUID]) -> None:
-    """Write down which jobs a new job comes after."""
-    if after:
-        rows = [{"job_id": job_id, "after_id": earlier} for earlier in after]
-        session.execute(insert(Dependency), rows)
+#: Those whose earlier batch has no job that has not ended, with the worst of what became of it.
+#: A batch that something comes after gets no more jobs, so that it cannot become open again.
+BATCHES_ENDED = text("""
+WITH done AS MATERIALIZED (
+  SELECT waited.id, (SELECT max(state) FROM jobs
+                     WHERE batch_id = waited.id AND state <> 'completed') AS failed
+  FROM (SELECT DISTINCT batch_id AS id FROM batch_dependencies
+        WHERE CAST(:among AS uuid[]) IS NULL OR batch_id IN (
+          SELECT batch_id FROM jobs WHERE id = ANY(CAST(:among AS uuid[])))) AS waited
+  WHERE NOT EXISTS (
+    SELECT FROM jobs WHERE batch_id = waited.id AND finished_at IS NULL)
+)
+DELETE FROM batch_dependencies AS link USING done
+WHERE link.batch_id = done.id AND link.ctid = ANY(ARRAY(
+    SELECT first.ctid FROM batch_dependencies AS first JOIN done ON done.id = first.batch_id
+    LIMIT :most))
+RETURNING link.job_id, 'after_batch' AS what, done.id, done.failed
+""")
 
 
 def resolve(session: Session, among: Collection[UUID] | None = None) -> int:
@@ -70,29 +64,37 @@ def resolve(session: Session, among: Collection[UUID] | None = None) -> int:
 
     Args:
         session: an open transaction.
-        among: look at these ended jobs alone; None looks at all.
+        among: look at these ended jobs alone, with their batches; None looks at all.
     """
+    resolved = 0
+    while among is None or among:
+        rows = _ended(session, among)
+        resolved += len(rows)
+        # What is skipped has ended by it: others may come after that.
+        among = _skip(session, {row.job_id: row for row in rows if row.failed is not None})
+        _let_go(session, Counter(row.job_id for row in rows), among)
+    return resolved
+
+
+def _ended(session: Session, among: Collection[UUID] | None) -> list[Row[Any]]:
+    """Take away the dependencies on jobs, on batches, that have ended; return them."""
     asked = {"among": None if among is None else list(among), "most": MAX_RESOLVED}
-    rows = session.execute(ENDED, asked).all()
-    failed = {row.job_id: row for row in rows if row.state != JobState.COMPLETED.value}
-    skipped = _skip(session, failed)
-    counts: dict[UUID, int] = {}
-    for row in rows:
-        counts[row.job_id] = counts.get(row.job_id, 0) + 1
-    if counts:
-        fewer = (
-            update(Job)
-            .where(Job.id == bindparam("job"))
-            .values(blockers=Job.blockers - bindparam("less"))
-        )
-        session.connection().execute(
-            fewer, [{"job": job, "less": less} for job, less in sorted(counts.items())]
-        )
-        going = set(counts) - skipped
-        release(session, going)
-    if skipped:
-        return len(rows) + resolve(session, skipped)  # what comes after those
-    return len(rows)
+    return [row for which in (ENDED, BATCHES_ENDED) for row in session.execute(which, asked)]
+
+
+def _let_go(session: Session, counts: Counter[UUID], skipped: Collection[UUID]) -> None:
+    """Put the jobs in line that come after nothing any more."""
+    if not counts:
+        return
+    fewer = (
+        update(Job)
+        .where(Job.id == bindparam("job"))
+        .values(blockers=Job.blockers - bindparam("less"))
+    )
+    session.connection().execute(
+        fewer, [{"job": job, "less": less} for job, less in sorted(counts.items())]
+    )
+    release(session, set(counts).difference(skipped))
 
 
 def _skip(session: Session, failed: dict[UUID, Any]) -> set[UUID]:
@@ -124,8 +126,9 @@ def _skip(session: Session, failed: dict[UUID, Any]) -> set[UUID]:
         .execution_options(synchronize_session=False)
     )
     session.execute(delete(Dependency).where(Dependency.job_id.in_(skipped)))
+    session.execute(delete(BatchDependency).where(BatchDependency.job_id.in_(skipped)))
     for job_id in skipped:
         row = failed[job_id]
-        record_event(session, job_id, "job_skipped", after=str(row.id), was=row.state)
+        record_event(session, job_id, "job_skipped", **{row.what: str(row.id)}, was=row.failed)
     record_events(session, skipped, "job_cancelled")
     return set(skipped)

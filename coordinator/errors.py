@@ -45,6 +45,10 @@ class BatchNotFoundError(UsageError):
     """There is no such batch."""
 
 
+class BatchSealedError(UsageError):
+    """The batch takes no more jobs."""
+
+
 class JobNotFinishedError(ChordscribeError):
     """The job has no result yet."""
 

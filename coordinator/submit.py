@@ -13,23 +13,18 @@ from sqlalchemy import func, select
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from coordinator.deadlines import keep_deadlines
-from coordinator.dependencies import link, open_among
-from coordinator.errors import (
-    BadRequestError,
-    BatchNotFoundError,
-    IdempotencyConflictError,
-)
+from coordinator.earlier import find_earlier, write_earlier
+from coordinator.errors import BadRequestError, BatchSealedError, IdempotencyConflictError
 from coordinator.placing import insert_runs, schedule_columns
 from coordinator.preparing import plans_of
 from schemas.database import record_new
 from schemas.jobs import MAX_KEY_CHARACTERS, JobRequest, JobState
 from schemas.scheduling import Schedule
 from schemas.settings import SchedulingSettings
-from schemas.tables import Batch, Job
+from schemas.tables import Job
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from datetime import datetime
 
     from sqlalchemy.orm import Session
 
@@ -119,9 +114,10 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
 
     Raises:
         BadRequestError: the key is empty, too long or holds control characters; or the schedule
-            cannot be kept: its deadline has passed, or it comes after a job that is not there.
+            cannot be kept: its deadline has passed, or it comes after what is not there.
         QuotaError: the owner may not have that priority.
         BatchNotFoundError: there is no such batch.
+        BatchSealedError: other jobs come after the batch.
         IdempotencyConflictError: the key was used for another request; it says what differs.
     """
     if idempotency_key is not None:
@@ -138,41 +134,31 @@ def accept(  # noqa: PLR0913  # each is a keyword with a default
         )
         if found is not None:
             return Accepted(found, created=False)
-    paused_at = batch_paused_at(session, batch_id) if batch_id is not None else None
-    after = open_among(session, schedule.after, schedule.owner)
+    try:
+        earlier = find_earlier(session, schedule, batch_id)
+    except BatchSealedError:
+        job = _of_key(session, idempotency_key)
+        if job is None:
+            raise
+        return _answer(job, request, audio, mark)  # accepted before the batch was sealed
     plans = None if media is None else plans_of(session, [audio], media)
     row = {
         "id": uuid4(),
         "preparing": plans is not None and audio.sha256 not in plans,
-        "batch_id": batch_id,
-        "paused_at": paused_at,
         "state": JobState.QUEUED.value,
         "request": request.model_dump(mode="json"),
         "fingerprint": mark,
         "idempotency_key": idempotency_key,
         "audio": audio.model_dump(mode="json"),
-        "blockers": len(after),
+        **earlier.columns(),
         **schedule_columns(session, schedule),
     }
     accepted = _insert(session, (request, audio), row, rules, plans)
     if accepted.created:
-        link(session, accepted.job_id, after)
+        write_earlier(session, [accepted.job_id], earlier)
         if schedule.deadline is not None:
             keep_deadlines(session, rules, only=accepted.job_id)
     return accepted
-
-
-def batch_paused_at(session: Session, batch_id: UUID) -> datetime | None:
-    """Return since when a batch is paused, None when it is not; it stays so until the commit.
-
-    Raises:
-        BatchNotFoundError: there is no such batch.
-    """
-    batch = session.get(Batch, batch_id, with_for_update={"read": True})
-    if batch is None:
-        message = f"there is no batch {batch_id}"
-        raise BatchNotFoundError(message)
-    return batch.paused_at
 
 
 def _insert(
@@ -190,16 +176,23 @@ def _insert(
         .returning(Job.id)
     )
     if job_id is None:
-        return _earlier(session, request, audio, row["fingerprint"], row["idempotency_key"])
+        job = session.scalars(
+            select(Job).where(Job.idempotency_key == row["idempotency_key"])
+        ).one()
+        return _answer(job, request, audio, row["fingerprint"])
     insert_runs(session, [({**row, "id": job_id}, request.engines, audio)], rules, plans)
     record_new(session, job_id, "job_submitted", engines=list(request.engines), name=audio.name)
     return Accepted(job_id, created=True)
 
 
-def _earlier(
-    session: Session, request: JobRequest, audio: AudioRef, mark: str, key: str | None
-) -> Accepted:
-    job = session.scalars(select(Job).where(Job.idempotency_key == key)).one()
+def _of_key(session: Session, key: str | None) -> Job | None:
+    if key is None:
+        return None
+    return session.scalars(select(Job).where(Job.idempotency_key == key)).one_or_none()
+
+
+def _answer(job: Job, request: JobRequest, audio: AudioRef, mark: str) -> Accepted:
+    """Let the job of the same idempotency key answer, if it asks the same."""
     if job.fingerprint == mark:
         return Accepted(job.id, created=False)
     now = {**request.model_dump(mode="json"), "audio": audio.sha256}
@@ -210,7 +203,8 @@ def _earlier(
         if now.get(name) != then.get(name)
     )
     message = (
-        f"the idempotency key {key!r} belongs to job {job.id}, which asks otherwise: {differs}"
+        f"the idempotency key {job.idempotency_key!r} belongs to job {job.id}, "
+        f"which asks otherwise: {differs}"
     )
     raise IdempotencyConflictError(message)
 

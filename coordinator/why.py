@@ -6,10 +6,11 @@ from collections import Counter
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
-from sqlalchemy import select
+from sqlalchemy import func, select, text
 
 from coordinator.errors import JobNotFoundError
 from coordinator.overview import MAX_ORDERED, read_lines
+from schemas.dependency_tables import BatchDependency
 from schemas.jobs import JobState
 from schemas.queue import JobReason, RunReason
 from schemas.runs import RunState
@@ -25,6 +26,16 @@ if TYPE_CHECKING:
     from coordinator.order import Waiting
     from coordinator.overview import Ordered
     from schemas.settings import SchedulingSettings
+
+#: Batches that are named.
+MAX_TOLD = 5
+
+#: What a job's earlier batches still have to do.
+BATCHES = text("""
+SELECT link.batch_id AS id, (SELECT count(*) FROM jobs
+  WHERE jobs.batch_id = link.batch_id AND jobs.finished_at IS NULL) AS open
+FROM batch_dependencies AS link WHERE link.job_id = :job ORDER BY link.batch_id LIMIT :most
+""")
 
 
 def explain(session: Session, job_id: UUID, rules: SchedulingSettings) -> JobReason:
@@ -62,25 +73,38 @@ def _explain_run(session: Session, job: Job, run: EngineRun, line: Ordered | Non
         return RunReason(engine=run.engine, state=state, reason=reason, expected_end=end)
     if run.place == Place.WAITING.value and line is not None:
         return _in_line(session, run, line)
-    return RunReason(engine=run.engine, state=state, reason=_not_in_line(job, run))
+    return RunReason(engine=run.engine, state=state, reason=_not_in_line(session, job, run))
 
 
 def _ended(state: RunState) -> str:
     return "been cancelled" if state is RunState.CANCELLED else str(state)
 
 
-def _not_in_line(job: Job, run: EngineRun) -> str:
+def _not_in_line(session: Session, job: Job, run: EngineRun) -> str:
     if run.place == Place.PREPARING.value:
         return "its recording is being prepared: decoded, and searched for speech"
     if job.paused_at is not None:
         return f"held: the job is paused since {job.paused_at:%Y-%m-%d %H:%M:%S} UTC"
     if job.blockers:
-        return f"held: comes after {_count(job.blockers, 'job')} not ended yet"
+        return f"held: comes after {_blockers(session, job)}"
     if run.due_at is not None and run.due_at > datetime.now(UTC):
         return f"tried again at {run.due_at:%H:%M:%S} UTC, after attempt {run.attempt}"
     if JobState(job.state).terminal:
         return f"the job is {job.state}"
     return "next: handed to the engine's workers"
+
+
+def _blockers(session: Session, job: Job) -> str:
+    """Say what the job comes after."""
+    batches = session.execute(BATCHES, {"job": job.id, "most": MAX_TOLD}).all()
+    whole = session.scalar(select(func.count()).where(BatchDependency.job_id == job.id)) or 0
+    parts = [f"{_count(job.blockers - whole, 'job')} not ended yet"] if job.blockers > whole else []
+    parts += [
+        f"batch {row.id}, of which {_count(row.open, 'job')} not ended yet" for row in batches
+    ]
+    if whole > len(batches):
+        parts.append(f"{whole - len(batches)} more batches")
+    return "; after ".join(parts)
 
 
 def _in_line(session: Session, run: EngineRun, line: Ordered) -> RunReason:

@@ -15,6 +15,8 @@ from schemas.base import Contract
 DEFAULT_OWNER = "default"
 #: The most jobs that one job may come after.
 MAX_AFTER = 1000
+#: The most batches that one job may come after.
+MAX_AFTER_BATCHES = 100
 
 OWNER_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_.@-]{0,99}$"
 
@@ -81,6 +83,8 @@ class Schedule(Contract):
     deadline: AwareDatetime | None = None
     deadline_policy: DeadlinePolicy = DeadlinePolicy.BEST_EFFORT
     after: Annotated[tuple[UUID, ...], Field(max_length=MAX_AFTER)] = ()
+    #: Batches all of whose jobs have to end first.
+    after_batches: Annotated[tuple[UUID, ...], Field(max_length=MAX_AFTER_BATCHES)] = ()
     on_failed_dependency: FailedDependency = FailedDependency.SKIP
 
 
@@ -93,5 +97,5 @@ class ScheduleView(Contract):
     deadline_policy: DeadlinePolicy = DeadlinePolicy.BEST_EFFORT
     #: Since when its deadline is not expected to be kept.
     at_risk_at: datetime | None = None
-    #: How many of the jobs that it comes after have not ended.
+    #: How many of the jobs, with how many of the batches, that it comes after have not ended.
     blockers: int = 0

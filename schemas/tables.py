@@ -29,7 +29,6 @@ __all__ = [
     "SCHEMA_REVISION",
     "Base",
     "Batch",
-    "Dependency",
     "EngineLine",
     "EngineRun",
     "Estimate",
@@ -73,6 +72,9 @@ class Batch(Base):
     label: Mapped[str | None]
     #: Since when nothing more of it shall be started.
     paused_at: Mapped[datetime | None]
+    #: Since when it takes no more jobs, because others come after it; whose jobs it has.
+    sealed_at: Mapped[datetime | None]
+    sealed_for: Mapped[str | None]
 
 
 class Job(Base):
@@ -87,6 +89,11 @@ class Job(Base):
         ),
         Index("ix_jobs_open", "fingerprint", postgresql_where=text("finished_at IS NULL")),
         Index("ix_jobs_created_at", "created_at"),
+        Index(
+            "ix_jobs_batch_open",
+            "batch_id",
+            postgresql_where=text("batch_id IS NOT NULL AND finished_at IS NULL"),
+        ),
         Index(
             "ix_jobs_preparing",
             text("(audio ->> 'sha256')"),
@@ -123,7 +130,7 @@ class Job(Base):
     deadline_policy: Mapped[str] = mapped_column(server_default=text("'best_effort'"))
     #: Since when its deadline is not expected to be kept.
     at_risk_at: Mapped[datetime | None]
-    #: How many of the jobs that it comes after have not ended.
+    #: How many of the jobs, with how many of the batches, that it comes after have not ended.
     blockers: Mapped[int] = mapped_column(server_default=text("0"))
     #: `FailedDependency`: what is done when one of them fails.
     on_failed_dependency: Mapped[str] = mapped_column(server_default=text("'skip'"))
@@ -255,19 +262,6 @@ class StoredEvent(Base):
     at: Mapped[datetime] = mapped_column(server_default=func.now())
     kind: Mapped[str]
     data: Mapped[dict[str, Any]] = mapped_column(server_default=text("'{}'"))
-
-
-class Dependency(Base):
-    """A job that starts only after another has ended. Written by the coordinator."""
-
-    __tablename__ = "dependencies"
-
-    job_id: Mapped[UUID] = mapped_column(
-        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
-    )
-    after_id: Mapped[UUID] = mapped_column(
-        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True, index=True
-    )
 
 
 class Owner(Base):

@@ -7,7 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from coordinator.cli.options import (
+    AfterBatchOption,
+    AfterOption,
     DeadlineOption,
+    FailedDependencyOption,
     OwnerOption,
     PolicyOption,
     PriorityOption,
@@ -53,12 +56,9 @@ def submit(
     owner: OwnerOption = DEFAULT_OWNER,
     deadline: DeadlineOption = None,
     deadline_policy: PolicyOption = DeadlinePolicy.BEST_EFFORT,
-    after: Annotated[
-        list[str] | None, typer.Option("--after", help="A job that has to end first, repeatable.")
-    ] = None,
-    on_failed_dependency: Annotated[
-        FailedDependency, typer.Option("--on-failed-dependency", help="What if one of them fails.")
-    ] = FailedDependency.SKIP,
+    after: AfterOption = None,
+    after_batch: AfterBatchOption = None,
+    on_failed_dependency: FailedDependencyOption = FailedDependency.SKIP,
     as_json: JsonOption = False,
 ) -> None:
     """Accept recordings for transcription and return at once; a running stack works on them."""
@@ -72,6 +72,7 @@ def submit(
     accepted = []
     with Client(work=False, on_status=status_line(err())) as client:
         schedule["after"] = [client.find(job) for job in after or []]
+        schedule["after_batches"] = after_batch or []
         schedule["on_failed_dependency"] = on_failed_dependency
         batch_id = client.new_batch(batch) if batch is not None else None
         for source in files:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 from typing import Annotated
+from uuid import UUID
 
 import typer
 
 from coordinator.asking import Scheduling, read_deadline
 from coordinator.errors import BadRequestError
-from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, Priority
+from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, FailedDependency, Priority
 
 PriorityOption = Annotated[
     Priority, typer.Option("--priority", "-p", help="How urgent it is, against other jobs.")
@@ -21,6 +22,17 @@ DeadlineOption = Annotated[
 ]
 PolicyOption = Annotated[
     DeadlinePolicy, typer.Option("--deadline-policy", help="What if that cannot be kept.")
+]
+
+AfterOption = Annotated[
+    list[str] | None, typer.Option("--after", help="A job that has to end first, repeatable.")
+]
+AfterBatchOption = Annotated[
+    list[UUID] | None,
+    typer.Option("--after-batch", help="A batch that has to end first, repeatable."),
+]
+FailedDependencyOption = Annotated[
+    FailedDependency, typer.Option("--on-failed-dependency", help="What if one of them fails.")
 ]
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, select, update
+from sqlalchemy import func, select, text, update
 
 from schemas.audio import AudioRef
 from schemas.database import Database
@@ -120,3 +120,13 @@ def expire_lease(database: Database, run_id: UUID) -> None:
             .where(EngineRun.id == run_id)
             .values(lease_expires_at=func.now() - a_second)
         )
+
+
+def waiting_for_locks(database: Database) -> int:
+    """Return how many sessions of the ledger wait for a lock."""
+    query = text(
+        "SELECT count(*) FROM pg_stat_activity "
+        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    )
+    with database.transaction() as session:
+        return int(session.scalar(query) or 0)

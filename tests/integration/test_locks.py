@@ -15,7 +15,7 @@ from schemas.audio import AudioRef
 from schemas.database import Database, record_event
 from schemas.runs import RunMessage
 from schemas.tables import EngineRun
-from tests.integration.engine_rows import add_run, until
+from tests.integration.engine_rows import add_run, until, waiting_for_locks
 
 AUDIO = AudioRef(sha256="a" * 64, size=1, name="talk.wav")
 
@@ -45,18 +45,9 @@ def test_a_worker_that_holds_a_run_can_still_tell_its_jobs_story(
         with database.transaction() as session:
             session.execute(update(EngineRun).where(EngineRun.id == run.run_id).values(attempt=1))
             wished = pool.submit(change)
-            until(lambda: _waiting_for_locks(database) > 0)
+            until(lambda: waiting_for_locks(database) > 0)
             record_event(session, run.job_id, "run_started")
         wished.result()
     with database.transaction() as session:
         story = text("SELECT count(*) FROM job_events WHERE job_id = :job AND kind = 'run_started'")
         assert session.scalar(story, {"job": run.job_id}) == 1
-
-
-def _waiting_for_locks(database: Database) -> int:
-    query = text(
-        "SELECT count(*) FROM pg_stat_activity "
-        "WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
-    with database.transaction() as session:
-        return int(session.scalar(query) or 0)

@@ -12,6 +12,7 @@ from sqlalchemy import create_engine, text
 
 from ops.migrate import alembic_config, upgrade
 from schemas.database import database_url
+from schemas.dependency_tables import BatchDependency
 from schemas.errors import SchemaVersionError
 from schemas.media_table import Medium
 from schemas.tables import SCHEMA_REVISION
@@ -29,6 +30,7 @@ def test_a_migrated_database_has_the_tables_of_the_code(settings: Settings) -> N
     engine = create_engine(database_url(settings))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
+        assert BatchDependency.metadata is Medium.metadata  # each file of tables was read
         assert compare_metadata(context, Medium.metadata) == []
     engine.dispose()
 
