@@ -159,7 +159,7 @@ class Client(QueueClient, BulkClient):
         chosen = choose_engines(self._settings, engines)
         request = job_request(chosen, language, options, require_all=require_all)
         scheduled = make_schedule(schedule)
-        audio = stage(source, self._settings.media_root)
+        audio = stage(source, self._settings.media_root, self._settings.sources)
         with self.database.transaction() as session:
             accepted = accept(
                 session,
