@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID, uuid4
 
 from coordinator.asking import Scheduling, make_schedule
+from coordinator.batch_client import BatchClient
 from coordinator.bulk_client import BulkClient
 from coordinator.catalogue import choose_engines
 from coordinator.errors import JobFailedError, JobNotFinishedError, LocalStackError
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from schemas.report import Report
 
 
-class Client(QueueClient, BulkClient):
+class Client(QueueClient, BulkClient, BatchClient):
     """A connection to Chordscribe; use it as a context manager.
 
     With `CHORDSCRIBE_DATABASE_URL` and `CHORDSCRIBE_BROKER_URL` set it talks to those servers and
