@@ -131,6 +131,16 @@ class SourceSettings(_Section):
     ca_file: Path | None = None
 
 
+class CacheSettings(_Section):
+    """For how long an engine's transcript answers who asks the same of the same recording."""
+
+    enabled: bool = True
+    #: Seconds after which it no longer does.
+    ttl_seconds: Annotated[float, Field(gt=0)] = 90 * 86_400.0
+    #: Bytes of compressed transcripts that do, the newest; they belong to their jobs all the same.
+    max_bytes: Annotated[int, Field(ge=0)] = 2 * 2**30
+
+
 class SchedulingSettings(_Section):
     """In what order runs are given to the workers; docs/scheduling.md states the rule."""
 
@@ -211,6 +221,7 @@ class Settings(BaseSettings):
     engine_limits: dict[str, LimitSettings] = Field(default_factory=dict)
     media: MediaSettings = MediaSettings()
     sources: SourceSettings = SourceSettings()
+    cache: CacheSettings = CacheSettings()
     scheduling: SchedulingSettings = SchedulingSettings()
     flower: FlowerSettings = FlowerSettings()
     node: NodeSettings = NodeSettings()

@@ -34,12 +34,12 @@ WITH whole AS (
   GROUP BY engine HAVING bool_and(state = 'succeeded' AND transcript IS NOT NULL)
 )
 INSERT INTO engine_runs (id, job_id, engine, chunk, chunk_start, chunk_seconds, position, state,
-  attempt, audio_seconds, progress_seconds, started_at, finished_at, job_owner, priority,
-  transcript, reused_from)
+  attempt, audio_seconds, progress_seconds, processing_seconds, started_at, finished_at,
+  job_owner, priority, transcript, reused_from)
 SELECT gen_random_uuid(), :new, run.engine, run.chunk, run.chunk_start, run.chunk_seconds,
   array_position(CAST(:engines AS text[]), run.engine) - 1, 'succeeded',
-  0, run.audio_seconds, run.audio_seconds, now(), now(), run.job_owner, run.priority,
-  run.transcript, coalesce(run.reused_from, run.id)
+  0, run.audio_seconds, run.audio_seconds, run.processing_seconds, now(), now(),
+  run.job_owner, run.priority, run.transcript, coalesce(run.reused_from, run.id)
 FROM engine_runs AS run JOIN whole ON whole.engine = run.engine
 WHERE run.job_id = :old AND run.engine = ANY(CAST(:engines AS text[]))
 RETURNING engine

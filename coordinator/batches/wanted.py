@@ -52,6 +52,7 @@ class Order:
     schedule: Scheduling = field(default_factory=Scheduling)
     #: What tells it from an order that is otherwise the same.
     label: str | None = None
+    use_cache: bool = True
     _requests: dict[tuple[tuple[str, ...], str | None], JobRequest] = field(default_factory=dict)
 
     def wanted(self) -> Iterator[Wanted]:
@@ -84,7 +85,7 @@ class Order:
             ],
             "manifest": _absolute(str(self.manifest)) if self.manifest else None,
             "folders": [self.folders.recursive, self.folders.include],
-            "asked": [self.engines, self.language, self.options, self.label],
+            "asked": [self.engines, self.language, self.options, self.label, self.use_cache],
             "schedule": {
                 name: str(value) for name, value in self.schedule.items() if name != "deadline"
             },
@@ -97,7 +98,9 @@ class Order:
         if asked not in self._requests:
             chosen = choose_engines(self.settings, engines or self.engines)
             options = {name: self.options[name] for name in self.options if name in chosen}
-            self._requests[asked] = job_request(chosen, language or self.language, options)
+            self._requests[asked] = job_request(
+                chosen, language or self.language, options, use_cache=self.use_cache
+            )
         return self._requests[asked]
 
     def _schedule(self, priority: str | None, deadline: str | None) -> Schedule:

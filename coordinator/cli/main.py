@@ -23,6 +23,7 @@ COMMANDS = {
     "submit": "coordinator.cli.submit:submit",
     "batch": "coordinator.cli.batch:batch",
     "add-engine": "coordinator.cli.batch:add_engine",
+    "cache": "coordinator.cli.cache:cache",
     "status": "coordinator.cli.jobs:status",
     "result": "coordinator.cli.result:result",
     "list": "coordinator.cli.jobs:list_",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
 
@@ -12,6 +12,7 @@ from coordinator.cli.options import (
     AfterOption,
     DeadlineOption,
     FailedDependencyOption,
+    NoCacheOption,
     OwnerOption,
     PolicyOption,
     PriorityOption,
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 #: Exit code when some files were accepted and others were not.
 PARTLY = 3
+
+
+class Asked(NamedTuple):
+    """What is asked of every recording."""
+
+    engines: tuple[str, ...]
+    language: str | None
+    options: dict[str, dict[str, object]]
+    use_cache: bool
 
 
 def submit(
@@ -54,6 +64,7 @@ def submit(
     option: Annotated[
         list[str] | None, typer.Option("--option", help="ENGINE.OPTION=VALUE, repeatable.")
     ] = None,
+    no_cache: NoCacheOption = False,
     key: Annotated[
         str | None, typer.Option("--key", help="Idempotency key: the same key is the same job.")
     ] = None,
@@ -86,7 +97,7 @@ def submit(
         message = "--key names one job: submit the files one by one"
         raise UsageError(message)
     schedule = scheduling(priority, owner, deadline, deadline_policy)
-    asked = (engine_names(engines), language, engine_options(option or []))
+    asked = Asked(engine_names(engines), language, engine_options(option or []), not no_cache)
     with Client(work=False, on_status=status_line(err())) as client:
         schedule["after"] = [client.find(job) for job in after or []]
         schedule["after_batches"] = after_batch or []
@@ -101,7 +112,7 @@ def submit(
 def _as_batch(
     client: Client,
     where: tuple[list[str], Path | None, tuple[bool, tuple[str, ...]], str | None],
-    asked: tuple[tuple[str, ...], str | None, dict[str, dict[str, object]]],
+    asked: Asked,
     schedule: Scheduling,
     *,
     as_json: bool,
@@ -111,17 +122,14 @@ def _as_batch(
     from coordinator.sources.walking import Folders  # noqa: PLC0415
 
     sources, manifest, folders, label = where
-    engines, language, options = asked
     order = Order(
         client.settings,
         sources,
         manifest,
         Folders(*folders),
-        engines,
-        language,
-        options,
-        schedule,
-        label,
+        schedule=schedule,
+        label=label,
+        **asked._asdict(),
     )
     raise typer.Exit(fill_batch(client, order, as_json=as_json))
 
@@ -129,21 +137,18 @@ def _as_batch(
 def _one_by_one(
     client: Client,
     sources: list[str],
-    asked: tuple[tuple[str, ...], str | None, dict[str, dict[str, object]]],
+    asked: Asked,
     schedule: Scheduling,
     *,
     key: str | None,
     as_json: bool,
 ) -> None:
     accepted: list[JobView] = []
-    engines, language, options = asked
     for source in sources:
         try:
             view = client.submit(
                 source,
-                engines=engines,
-                language=language,
-                options=options,
+                **asked._asdict(),
                 idempotency_key=key,
                 **schedule,
             )
