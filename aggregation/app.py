@@ -11,10 +11,11 @@ from schemas.logs import set_up_logs
 from schemas.settings import load_settings
 
 app = Celery(names.APP, include=["aggregation.tasks"])
-app.conf.update(celery_config(load_settings(), names.QUEUE_AGGREGATION))
+settings = load_settings()
+app.conf.update(celery_config(settings, names.QUEUE_AGGREGATION))
 
 
 @setup_logging.connect
-def _logs(loglevel: int | str | None = None, **_: object) -> None:
+def _logs(**_: object) -> None:
     """Log as JSON lines instead of Celery's own format."""
-    set_up_logs(loglevel if isinstance(loglevel, str) else "INFO")
+    set_up_logs(settings.monitoring.log_level)

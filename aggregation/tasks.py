@@ -16,7 +16,7 @@ from aggregation.poison import note_failure
 from schemas import names
 from schemas.database import Database
 from schemas.errors import LedgerError
-from schemas.settings import load_settings
+from schemas.settings import Settings, load_settings
 
 #: Seconds before the first retry after a database error, and between retries at most.
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 300
@@ -51,7 +51,8 @@ def aggregate(task: Task[Any, Any], *, job_id: str) -> str:
     """
     structlog.contextvars.bind_contextvars(job_id=job_id)
     try:
-        ending = finish(_database(), UUID(job_id), again=task.request.retries > 0)
+        again, strategy = task.request.retries > 0, _settings().aggregation.strategy
+        ending = finish(_database(), UUID(job_id), again=again, strategy=strategy)
     except LedgerError:
         raise
     except Exception as error:  # whatever ails the comparison: the job must end all the same
@@ -67,8 +68,13 @@ def aggregate(task: Task[Any, Any], *, job_id: str) -> str:
 
 
 @cache
+def _settings() -> Settings:
+    return load_settings()
+
+
+@cache
 def _database() -> Database:
-    return Database(load_settings())
+    return Database(_settings())
 
 
 @worker_process_init.connect

@@ -200,7 +200,9 @@ def main() -> int:
     """Run the coordinator; return the exit code."""
     set_up_logs()
     try:
-        service = Service(load_settings())
+        settings = load_settings()
+        set_up_logs(settings.monitoring.log_level)
+        service = Service(settings)
         signal.signal(signal.SIGTERM, service.stop)
         signal.signal(signal.SIGINT, service.stop)
         signal.signal(signal.SIGQUIT, service.stop)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -64,7 +63,6 @@ def choose_queues(instance: Worker, options: dict[str, Any], **_: object) -> Non
 
 
 @setup_logging.connect
-def log_as_json(loglevel: int | str | None = None, **_: object) -> None:
+def log_as_json(**_: object) -> None:
     """Log as JSON lines instead of Celery's own format."""
-    level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel
-    set_up_logs(level or "INFO")
+    set_up_logs(settings.monitoring.log_level)

@@ -2,37 +2,32 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
+    SettingsError,
 )
 
+from schemas.addresses import broker_address, ledger_address
 from schemas.errors import ConfigurationError
+from schemas.folders import Folder, default_data_dir
 from schemas.pools import PoolName, PoolSettings
+from schemas.setting_marks import COLD, HOT, In
+from schemas.setting_sources import CLI_VALUES, categorised, check_variables, file_values
+from schemas.setting_words import problems
+from schemas.strategies import DEFAULT_STRATEGY, installed_strategy
 
-#: The configuration file read from the working directory, unless CHORDSCRIBE_CONFIG names another.
-CONFIG_FILE = "chordscribe.toml"
-#: Where root's data lies: root's home is closed to the user that the servers run as.
-ROOT_DATA_DIR = Path("/var/lib/chordscribe")
-
-
-def default_data_dir() -> Path:
-    """Return this user's data directory, by the XDG rules."""
-    if os.geteuid() == 0:
-        return ROOT_DATA_DIR
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "chordscribe"
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class LeaseSettings(_Section):
@@ -43,7 +38,7 @@ class LeaseSettings(_Section):
     #: Seconds after the last heartbeat at which a run counts as abandoned.
     lease_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds between two sweeps of the coordinator.
-    sweep_seconds: Annotated[float, Field(gt=0)] = 15.0
+    sweep_seconds: Annotated[float, Field(gt=0), HOT] = 15.0
 
 
 class LimitSettings(_Section):
@@ -62,12 +57,12 @@ class WorkerSettings(_Section):
     shutdown_seconds: Annotated[float, Field(ge=0)] = 30.0
     #: Seconds that an engine has to end in after it was told to stop, by a cancellation or by its
     #: time limit; then its process is killed.
-    kill_grace_seconds: Annotated[float, Field(ge=0)] = 10.0
+    kill_grace_seconds: Annotated[float, Field(ge=0), HOT] = 10.0
     #: Whether a worker pulls a model that is configured as `OWNER/NAME` from Hugging Face when it
     #: is not here, while a job waits; else the job's run says which command brings it.
-    pull_models: bool = False
+    pull_models: Annotated[bool, HOT] = False
     #: The longest recording that is decoded, in seconds.
-    max_audio_seconds: Annotated[float, Field(gt=0)] = 12 * 3600.0
+    max_audio_seconds: Annotated[float, Field(gt=0), HOT] = 12 * 3600.0
     #: Set by the supervisor for the workers of a pool: the device that they compute on, as it is
     #: told to the ledger; None: they do not say.
     device: str | None = None
@@ -81,10 +76,10 @@ class NodeSettings(_Section):
     #: What the machine is called; None: its host name.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
     #: Seconds between two reports to the ledger.
-    report_seconds: Annotated[float, Field(gt=0)] = 10.0
+    report_seconds: Annotated[float, Field(gt=0), HOT] = 10.0
     #: Seconds that runs may finish in when a command stops, restarts or scales their pool; then
     #: they are handed back.
-    drain_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    drain_seconds: Annotated[float, Field(ge=0), HOT] = 3600.0
     #: Seconds after which a worker of engines that is told to end, and works on nothing, is ended.
     quiet_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds without a sign of life of a pool's first process after which it counts as hung.
@@ -104,7 +99,7 @@ class MediaSettings(_Section):
     #: Seconds that two chunks share where somebody speaks all the time around the cut.
     overlap_seconds: Annotated[float, Field(ge=0, le=60)] = 4.0
     #: Whether the engines' workers prepare recordings too; else workers of the queue `media` do.
-    by_engine_workers: bool = True
+    by_engine_workers: Annotated[bool, COLD] = True
     #: Bytes of memory that the process which decodes a recording may use (Linux alone).
     memory_bytes: Annotated[int, Field(ge=128 * 2**20)] = 448 * 2**20
     #: Seconds of the processor that it may use: at the outset, and for each second of audio.
@@ -147,6 +142,20 @@ class SchedulingSettings(_Section):
         )
 
 
+class AggregationSettings(_Section):
+    """How transcripts are merged."""
+
+    #: The merge strategy of every job.
+    strategy: Annotated[str, AfterValidator(installed_strategy), HOT] = DEFAULT_STRATEGY
+
+
+class MonitoringSettings(_Section):
+    """What the processes tell of themselves."""
+
+    #: The least important messages that are logged.
+    log_level: Annotated[LogLevel, HOT] = "INFO"
+
+
 class FlowerSettings(_Section):
     """How Flower, the web page of the tasks, is reached."""
 
@@ -170,30 +179,34 @@ class Settings(BaseSettings):
     )
 
     #: The broker, `redis://…` or `redis+socket://…`; None: the embedded one.
-    broker_url: SecretStr | None = None
+    broker_url: Annotated[SecretStr, AfterValidator(broker_address)] | None = None
     #: The ledger, `postgresql+psycopg://…`; None: the embedded one.
-    database_url: SecretStr | None = None
+    database_url: Annotated[SecretStr, AfterValidator(ledger_address)] | None = None
     #: Where the embedded servers and the staged media lie.
-    data_dir: Path = Field(default_factory=default_data_dir)
+    data_dir: Annotated[Folder, In("storage")] = Field(default_factory=default_data_dir)
     #: Where staged media lie; None: `media` under `data_dir`. Shared by all machines of a cluster.
-    media_dir: Path | None = None
+    media_dir: Annotated[Folder | None, In("storage")] = None
     #: Where models lie that `chordscribe models pull` brought, or that were put there by hand, each
     #: in a folder; None: `models` under `data_dir`. A request can use these, and no other folder.
-    models_dir: Path | None = None
+    models_dir: Annotated[Folder | None, In("storage")] = None
     #: Options by engine name, `CHORDSCRIBE_ENGINES__FASTER_WHISPER__MODEL=…`.
-    engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    engines: Annotated[dict[str, dict[str, Any]], HOT] = Field(default_factory=dict)
     #: The engines asked for when a request names none; empty: every one that can run here.
-    default_engines: tuple[str, ...] = ()
-    leases: LeaseSettings = LeaseSettings()
-    worker: WorkerSettings = WorkerSettings()
+    default_engines: Annotated[tuple[str, ...], HOT] = ()
+    leases: Annotated[LeaseSettings, In("performance")] = LeaseSettings()
+    worker: Annotated[WorkerSettings, In("performance")] = WorkerSettings()
     #: Time limits of every engine that has none of its own.
-    limits: LimitSettings = LimitSettings()
+    limits: Annotated[LimitSettings, In("performance"), HOT] = LimitSettings()
     #: Time limits by engine name.
-    engine_limits: dict[str, LimitSettings] = Field(default_factory=dict)
-    media: MediaSettings = MediaSettings()
-    scheduling: SchedulingSettings = SchedulingSettings()
-    flower: FlowerSettings = FlowerSettings()
-    node: NodeSettings = NodeSettings()
+    engine_limits: Annotated[dict[str, LimitSettings], In("performance"), HOT] = Field(
+        default_factory=dict
+    )
+    media: Annotated[MediaSettings, In("performance"), HOT] = MediaSettings()
+    scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
+    aggregation: AggregationSettings = AggregationSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    flower: Annotated[FlowerSettings, In("ui")] = FlowerSettings()
+    node: Annotated[NodeSettings, In("performance")] = NodeSettings()
     #: The worker pools by name, which `chordscribe worker --pool NAME` runs.
     pools: dict[PoolName, PoolSettings] = Field(default_factory=dict)
 
@@ -220,10 +233,11 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the configuration file after the environment."""
-        file = Path(os.environ.get("CHORDSCRIBE_CONFIG") or CONFIG_FILE)
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=file)
-        return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+        """Put the command line first, the configuration file after the environment."""
+        given = InitSettingsSource(settings_cls, CLI_VALUES)
+        file = InitSettingsSource(settings_cls, file_values(settings_cls))
+        env, dotenv = categorised(env_settings), categorised(dotenv_settings)
+        return init_settings, given, env, dotenv, file, file_secret_settings
 
 
 def load_settings(**overrides: object) -> Settings:
@@ -233,14 +247,11 @@ def load_settings(**overrides: object) -> Settings:
         ConfigurationError: a value is wrong; the message names the key, never a secret's value.
     """
     try:
+        check_variables(Settings)
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
-        )
-        message = f"the configuration is wrong: {wrong}"
+        message = f"the configuration is wrong: {'; '.join(problems(Settings, error))}"
         raise ConfigurationError(message) from None
-    except ValueError as error:  # a TOML file that does not parse
+    except SettingsError as error:  # a variable that is no JSON where JSON is needed
         message = f"the configuration cannot be read: {error}"
         raise ConfigurationError(message) from None

@@ -39,7 +39,7 @@ def worker(
     from engine_workers.supervisor import Supervisor  # noqa: PLC0415  # keeps `--help` fast
 
     settings, names = with_pools(load_settings(), pool or ())
-    set_up_logs()
+    set_up_logs(settings.monitoring.log_level)
     with reachable(settings, broker=True) as found:
         _pass_on(found)
         supervisor = Supervisor(found, node or node_name(settings), names)

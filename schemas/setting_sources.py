@@ -1,0 +1,131 @@
+"""Where settings come from: the file with its categories, the environment, the command line."""
+
+from __future__ import annotations
+
+import logging
+import os
+import tomllib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+
+from schemas.errors import ConfigurationError
+from schemas.setting_keys import places
+from schemas.setting_versions import flatten, moved
+from schemas.setting_words import unknown
+
+log = logging.getLogger("chordscribe.configuration")
+
+#: The configuration file read from the working directory, unless CHORDSCRIBE_CONFIG names another.
+CONFIG_FILE: Final = "chordscribe.toml"
+CONFIG_VARIABLE: Final = "CHORDSCRIBE_CONFIG"
+#: What `chordscribe --set KEY=VALUE` gave to this process.
+CLI_VALUES: Final[dict[str, Any]] = {}
+#: A document that stands in for the file: see `reading_instead`.
+_INSTEAD: Final[list[Mapping[str, Any]]] = []
+
+
+def config_file() -> Path:
+    """Return the place of the configuration file, whether it is there or not."""
+    return Path(os.environ.get(CONFIG_VARIABLE) or CONFIG_FILE)
+
+
+def file_values(model: type[BaseSettings]) -> dict[str, Any]:
+    """Return what the configuration file says, by the settings' fields; nothing where it is absent.
+
+    Raises:
+        ConfigurationError: it cannot be read, or has an unknown key.
+    """
+    if _INSTEAD:
+        return known(model, _INSTEAD[-1])
+    file = config_file()
+    try:
+        document = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return {}
+    except (OSError, ValueError) as error:
+        message = f"the configuration cannot be read: {file}: {error}"
+        raise ConfigurationError(message) from None
+    old = moved(model, document)
+    values = known(model, document)
+    if old:
+        told = ", ".join(f"{name} is {now}" for name, now in old.items())
+        log.warning("%s is of version 1, still read: in version 2 %s", file, told)
+    return values
+
+
+@contextmanager
+def reading_instead(document: Mapping[str, Any]) -> Iterator[None]:
+    """Have a document read within the block as if it were the file."""
+    _INSTEAD.append(document)
+    try:
+        yield
+    finally:
+        _INSTEAD.pop()
+
+
+def known(model: type[BaseSettings], document: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a document's values by the settings' fields.
+
+    Raises:
+        ConfigurationError: a name is unknown; the message offers the nearest.
+    """
+    flat = flatten(model, document)
+    strange = []
+    for name, value in flat.items():
+        if name in model.model_fields:
+            continue
+        inner = value if isinstance(value, Mapping) and name in categories(model) else None
+        strange += [name] if inner is None else [f"{name}.{part}" for part in inner]
+    if strange:
+        message = "; ".join(unknown(model, name) for name in strange)
+        raise ConfigurationError(message)
+    return flat
+
+
+def categories(model: type[BaseSettings]) -> set[str]:
+    """Return the names of the tables that hold others."""
+    return {stands[0] for stands in places(model).values() if len(stands) > 1}
+
+
+def categorised(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSource:
+    """Let variables name settings as the file does: `CHORDSCRIBE_PERFORMANCE__MEDIA__…`.
+
+    The shorter names without the category work as well.
+    """
+    if isinstance(source, EnvSettingsSource):
+        renamed = {short_name(source.settings_cls, name): name for name in source.env_vars}
+        longer = {short: source.env_vars[name] for short, name in renamed.items() if short != name}
+        source.env_vars = {**source.env_vars, **longer}
+    return source
+
+
+def short_name(model: type[BaseSettings], variable: str) -> str:
+    """Return a variable's name without the category, in lower case."""
+    prefix, name = str(model.model_config["env_prefix"]).lower(), variable.lower()
+    for field, stands in places(model).items():
+        long = prefix + "__".join(stands)
+        if len(stands) > 1 and (name == long or name.startswith(f"{long}__")):
+            return prefix + field + name[len(long) :]
+    return name
+
+
+def check_variables(model: type[BaseSettings], environ: Mapping[str, str] = os.environ) -> None:
+    """Make sure that no variable names a part of a table that there is not.
+
+    A name without `__` may be anybody's: Kubernetes sets CHORDSCRIBE_SERVICE_HOST by itself.
+
+    Raises:
+        ConfigurationError: there is one; the message offers the nearest key.
+    """
+    prefix = str(model.model_config["env_prefix"]).lower()
+    for variable in environ:
+        short = short_name(model, variable).removeprefix(prefix)
+        head, part, _ = short.partition("__")
+        if variable.lower().startswith(prefix) and part and head not in model.model_fields:
+            name = short.replace("__", ".")
+            message = f"the variable {variable} sets nothing: {unknown(model, name)}"
+            raise ConfigurationError(message)
