@@ -44,7 +44,8 @@ class BulkClient(ClientPart):
         if len(sources) > MAX_JOBS:
             message = f"{len(sources):,} recordings: at most {MAX_JOBS:,} are accepted together"
             raise BadRequestError(message)
-        recordings = [stage(source, self.settings.media_root) for source in sources]
+        root, rules = self.settings.media_root, self.settings.sources
+        recordings = [stage(source, root, rules) for source in sources]
         with self.database.transaction() as session:
             jobs = accept_many(
                 session,

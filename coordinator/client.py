@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID, uuid4
 
 from coordinator.asking import Scheduling, make_schedule
+from coordinator.batch_client import BatchClient
 from coordinator.bulk_client import BulkClient
 from coordinator.catalogue import choose_engines
 from coordinator.errors import JobFailedError, JobNotFinishedError, LocalStackError
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
     from schemas.report import Report
 
 
-class Client(QueueClient, BulkClient):
+class Client(QueueClient, BulkClient, BatchClient):
     """A connection to Chordscribe; use it as a context manager.
 
     With `CHORDSCRIBE_DATABASE_URL` and `CHORDSCRIBE_BROKER_URL` set it talks to those servers and
@@ -133,6 +134,7 @@ class Client(QueueClient, BulkClient):
         language: str | None = None,
         options: Mapping[str, Mapping[str, object]] | None = None,
         require_all: bool = False,
+        use_cache: bool = True,
         idempotency_key: str | None = None,
         join_open: bool = False,
         batch_id: UUID | None = None,
@@ -146,6 +148,7 @@ class Client(QueueClient, BulkClient):
             language: BCP-47 tag of the language spoken; None lets the engines detect it.
             options: options by engine name.
             require_all: fail the job when any engine gives no answer, rather than complete without.
+            use_cache: take what an engine heard of the same bytes before, asked the same.
             idempotency_key: the same key gives the same job, however often it is submitted.
             join_open: answer with an unfinished job that asks the same of the same bytes.
             batch_id: the batch that the job belongs to, from `new_batch`.
@@ -157,9 +160,11 @@ class Client(QueueClient, BulkClient):
             LedgerError: the database does not answer.
         """
         chosen = choose_engines(self._settings, engines)
-        request = job_request(chosen, language, options, require_all=require_all)
+        request = job_request(
+            chosen, language, options, require_all=require_all, use_cache=use_cache
+        )
         scheduled = make_schedule(schedule)
-        audio = stage(source, self._settings.media_root)
+        audio = stage(source, self._settings.media_root, self._settings.sources)
         with self.database.transaction() as session:
             accepted = accept(
                 session,

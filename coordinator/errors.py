@@ -9,6 +9,10 @@ class BadSourceError(UsageError):
     """The recording cannot be read."""
 
 
+class BadManifestError(UsageError):
+    """The manifest cannot be read."""
+
+
 class StagingError(ChordscribeError):
     """The media store cannot be written."""
 

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 PUBLISHED_RUNS = 32
 
 #: Takes the runs that are due of the jobs that come first, and tells of each when it was published
-#: before, of its job how many runs it has and how many of them were. Whose run is published once
+#: before, of its job how many runs it has and how many of them were. Runs that repeat an earlier
+#: job's transcript are not published: no chord counts them. Whose run is published once
 #: more, has no chord any more in which all count: see `Job.one_chord`.
 TAKE_DUE = text("""
 WITH locked AS (
@@ -47,7 +48,8 @@ WITH locked AS (
   SELECT run.id, first.due_at, first.one_chord, run.published_at AS before, job.runs, job.published
   FROM first JOIN engine_runs AS run ON run.job_id = first.id
   CROSS JOIN LATERAL (
-    SELECT count(*) AS runs, count(published_at) AS published
+    SELECT count(*) FILTER (WHERE published_at IS NOT NULL OR state <> 'succeeded') AS runs,
+           count(published_at) AS published
     FROM engine_runs WHERE job_id = first.id) AS job
   WHERE run.due_at <= now()
 ), apart AS (

@@ -21,6 +21,7 @@ from coordinator.app import make_app
 from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
 from coordinator.dropping import drop_unserved
+from coordinator.forgetting import Forgetting
 from coordinator.media_queue import reopen_media
 from coordinator.preparations import Preparations
 from coordinator.publish import (
@@ -65,6 +66,7 @@ class Service:
         self._app = make_app(settings)
         self._tidier = Tidier(self._app)
         self._preparations = Preparations(self._database, self._app, settings)
+        self._forgetting = Forgetting(settings.cache)
         self._stopping = threading.Event()
         self._bell = Bell()
         self._next_sweep = 0.0
@@ -177,6 +179,7 @@ class Service:
             rescued["aggregations"] = len(stuck)
             rescued["tidied"] = self._tidier.tidy(session, silent)
         rescued |= self._preparations.look(silent)
+        self._forgetting.look(self._database)
         # Written down first: who then compares the runs has to know that others were asked before.
         for job_id in stuck:
             publish_aggregation(self._app, job_id)

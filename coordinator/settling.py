@@ -24,7 +24,8 @@ WITH ended AS (
     AND job.id = run.job_id
   RETURNING run.job_id, job.one_chord, job.finished_at,
             run.engine, run.job_owner, run.state, run.cost, run.audio_seconds,
-            coalesce(run.processing_seconds, 0) AS took,
+            CASE WHEN run.reused_from IS NULL
+                 THEN coalesce(run.processing_seconds, 0) ELSE 0 END AS took, run.reused_from,
             CASE WHEN run.chunk_seconds IS NULL
                  THEN CAST(job.audio ->> 'size' AS bigint) END AS size,
             job.audio ->> 'name' AS name
@@ -35,7 +36,7 @@ WITH ended AS (
   LEFT JOIN owners AS owner ON owner.name = given.job_owner
   WHERE share.engine = given.engine AND share.owner = given.job_owner
 )
-SELECT state, engine, cost, audio_seconds, took, size, name,
+SELECT state, reused_from, engine, cost, audio_seconds, took, size, name,
        CASE WHEN NOT one_chord AND finished_at IS NULL
             THEN pg_notify(:channel, CAST(job_id AS text)) END AS woken
 FROM ended
@@ -45,6 +46,8 @@ FROM ended
 def settle(session: Session) -> None:
     """Free the places of the runs that have ended; learn from those that succeeded."""
     ended = session.execute(ENDED, {"channel": CHANNEL_WORK}).all()
-    measured = [run for run in ended if run.state == RunState.SUCCEEDED.value]
+    succeeded = [run for run in ended if run.state == RunState.SUCCEEDED.value]
+    # Where an earlier transcript was found, nothing was measured.
+    measured = [run for run in succeeded if run.reused_from is None]
     if measured:
         learn(session, measured)

@@ -52,6 +52,7 @@ def job_request(
     options: Mapping[str, Mapping[str, object]] | None = None,
     *,
     require_all: bool = False,
+    use_cache: bool = True,
 ) -> JobRequest:
     """Check a request.
 
@@ -65,6 +66,7 @@ def job_request(
                 "language": language,
                 "options": options or {},
                 "require_all": require_all,
+                "use_cache": use_cache,
             }
         )
     except ValidationError as error:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Float, and_, bindparam, func, or_, select, update
+from sqlalchemy import Float, Text, and_, bindparam, cast, exists, func, or_, select, update
+from sqlalchemy.orm import aliased
 
 from engine_workers.errors import NotClaimableError
 from schemas.audio import AudioRef, Span
@@ -51,6 +52,10 @@ class Lease:
     span: Span | None = None
     #: The language that another part was heard in.
     heard_language: str | None = None
+    #: SHA-256 of what is asked, of which part of which recording.
+    question: str = ""
+    #: Whether the same was asked before, and answered.
+    known: bool = False
 
 
 def claim(
@@ -104,6 +109,8 @@ def _lease(
         eased,
         _span(taken),
         taken.heard_language,
+        taken.question,
+        taken.known,
     )
 
 
@@ -195,6 +202,28 @@ def _end(session: Session, run: EngineRun, state: RunState, failure: Failure | N
     return RunOutcome(run_id=run.id, state=state)
 
 
+#: What is asked: SHA-256 of all that a run's answer depends on, but for by whom it is heard.
+_QUESTION = func.encode(
+    func.sha256(
+        func.convert_to(
+            cast(
+                func.jsonb_build_array(
+                    Job.audio["sha256"],
+                    EngineRun.engine,
+                    EngineRun.chunk_start,
+                    EngineRun.chunk_seconds,
+                    Job.request["language"],
+                    Job.request["options"].op("->")(EngineRun.engine),
+                    Job.heard_language,
+                ),
+                Text,
+            ),
+            "UTF8",
+        )
+    ),
+    "hex",
+)
+_EARLIER = aliased(EngineRun)
 #: Claims a run that is to be had; gives nothing back for any other.
 _TAKE = (
     update(EngineRun)
@@ -228,6 +257,8 @@ _TAKE = (
         Job.request,
         Job.audio,
         Job.heard_language,
+        _QUESTION.label("question"),
+        exists().where(_EARLIER.question == _QUESTION).label("known"),
     )
 )
 #: Claims one that nobody has tried, which is nearly every one, and tells it, in one statement.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import zlib
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
     from sqlalchemy.orm import Session
 
+    from engine_workers.reuse import Reused
     from schemas.database import Database
     from schemas.transcript import Transcript
 
@@ -80,9 +82,23 @@ def is_wanted(database: Database, lease: Lease) -> bool:
 
 
 def save_transcript(
-    database: Database, lease: Lease, transcript: Transcript, processing_seconds: float
+    database: Database,
+    lease: Lease,
+    transcript: Transcript,
+    processing_seconds: float,
+    *,
+    heard_by: str | None = None,
+    reused: Reused | None = None,
 ) -> RunOutcome:
     """Store what the engine heard; the run has succeeded.
+
+    Args:
+        database: the ledger.
+        lease: what the run was claimed by.
+        transcript: what was heard.
+        processing_seconds: how long that took.
+        heard_by: by what it was heard, so that it may answer others; None: it may not.
+        reused: the earlier run that heard it, if the engine did not listen.
 
     Raises:
         StaleLeaseError: the run is another's by now, or has ended.
@@ -98,13 +114,19 @@ def save_transcript(
         "worker": lease.owner,
         "seconds": round(processing_seconds, 3),
         "audio_seconds": round(transcript.audio_seconds, 3),
+        **({"reused": str(reused.run_id)} if reused else {}),
     }
+    kept = heard_by is not None and reused is None
     values = {
         "run": lease.run_id,
         "token": lease.attempt,
         "packed": packed,
         "length": transcript.audio_seconds,
-        "took": processing_seconds,
+        "took": reused.processing_seconds if reused else processing_seconds,
+        "asked": lease.question if kept else None,
+        "heard_by": heard_by if kept else None,
+        "digest": hashlib.sha256(packed).hexdigest() if kept else None,
+        "reused_from": reused.run_id if reused else None,
         "data": told,
     }
     with database.statements() as connection:
@@ -212,6 +234,10 @@ _SAVE = telling(
         audio_seconds=bindparam("length"),
         progress_seconds=bindparam("length"),
         processing_seconds=bindparam("took"),
+        question=bindparam("asked"),
+        heard_by=bindparam("heard_by"),
+        digest=bindparam("digest"),
+        reused_from=bindparam("reused_from"),
     )
     .returning(EngineRun.job_id),
     "run_succeeded",

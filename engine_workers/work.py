@@ -18,6 +18,7 @@ from engine_workers.hear import hear
 from engine_workers.heartbeat import Heartbeat
 from engine_workers.lease import save_failure, save_transcript
 from engine_workers.models import LoadedEngine
+from engine_workers.reuse import Reused, find_heard, heard_by
 from engine_workers.watchdog import Watchdog, kill_this_process
 from schemas.errors import LedgerError
 from schemas.runs import Failure, RunMessage, RunOutcome
@@ -68,8 +69,10 @@ class Worker:
             ) as heartbeat,
         ):
             began = time.monotonic()
-            answer = self._answer(lease, heartbeat)
-            return self._save(lease, answer, time.monotonic() - began)
+            by = heard_by(lease, self.settings)
+            reused = find_heard(self.database, lease, self.settings, by)
+            answer = reused.transcript if reused else self._answer(lease, heartbeat)
+            return self._save(lease, answer, time.monotonic() - began, by, reused)
 
     def _watchdog(self, lease: Lease) -> Watchdog:
         limits = self.settings.limits_of(lease.engine)
@@ -90,14 +93,23 @@ class Worker:
             self.loaded.drop()  # it may be in any state, and hold the memory that ran out
             return failure_of(error)
 
-    def _save(self, lease: Lease, answer: Transcript | Failure, seconds: float) -> RunOutcome:
+    def _save(
+        self,
+        lease: Lease,
+        answer: Transcript | Failure,
+        seconds: float,
+        by: str | None,
+        reused: Reused | None,
+    ) -> RunOutcome:
         give_up = time.monotonic() + SAVING_SECONDS
         while True:
             try:
                 if isinstance(answer, Failure):
                     outcome = save_failure(self.database, lease, answer, seconds)
                 else:
-                    outcome = save_transcript(self.database, lease, answer, seconds)
+                    outcome = save_transcript(
+                        self.database, lease, answer, seconds, heard_by=by, reused=reused
+                    )
             except LedgerError as error:
                 if time.monotonic() > give_up:
                     raise

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID
 
-from pydantic import Field, StringConstraints, field_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    field_validator,
+    model_serializer,
+)
 
 from schemas.audio import AudioRef
 from schemas.base import Contract
@@ -53,6 +59,16 @@ class JobRequest(Contract):
     options: dict[EngineName, dict[str, OptionValue]] = Field(default_factory=dict)
     #: True: a job that misses any engine's answer has failed, rather than completed degraded.
     require_all: bool = False
+    #: False: every engine listens, whatever it heard of the same recording before.
+    use_cache: bool = True
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is usual, so that requests from before it are equal, and readable then."""
+        values: dict[str, Any] = dump(self)
+        if values.get("use_cache"):
+            del values["use_cache"]
+        return values
 
     @field_validator("engines")
     @classmethod

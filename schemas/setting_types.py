@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import types
 from collections.abc import Iterable
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -15,7 +16,9 @@ WORDS: Final[dict[object, str]] = {
     int: "whole number",
     float: "number",
     str: "text",
-    Path: "folder",
+    Path: "path",
+    IPv4Network: "network",
+    IPv6Network: "IPv6 network",
     SecretStr: "text, secret",
     Any: "any",
 }

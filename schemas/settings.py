@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -107,6 +108,35 @@ class MediaSettings(_Section):
     per_audio_second: Annotated[float, Field(gt=0)] = 0.1
 
 
+class SourceSettings(_Section):
+    """From where recordings may come besides this machine's own paths."""
+
+    #: Schemes of addresses that are read; a plain path is always one of this machine.
+    schemes: tuple[Literal["file", "https", "s3", "gs", "az"], ...] = (
+        *("file", "https", "s3", "gs", "az"),
+    )
+    #: Folders whose files `file://` may name, links resolved; none: it names nothing.
+    file_roots: tuple[Folder, ...] = ()
+    #: The most bytes, and seconds, that fetching one recording may take.
+    max_bytes: Annotated[int, Field(gt=0)] = 20 * 2**30
+    max_seconds: Annotated[float, Field(gt=0)] = 3600.0
+    #: Networks that `https://` may reach although they are not public, such as `10.1.0.0/16`.
+    allowed_networks: tuple[IPv4Network | IPv6Network, ...] = ()
+    #: The certificates to trust in the place of the system's, as a PEM file.
+    ca_file: Path | None = None
+
+
+class CacheSettings(_Section):
+    """For how long an engine's transcript answers who asks the same of the same recording."""
+
+    #: Whether it does at all.
+    enabled: bool = True
+    #: Seconds after which it no longer does.
+    ttl_seconds: Annotated[float, Field(gt=0)] = 90 * 86_400.0
+    #: Bytes of compressed transcripts that do, the newest; they belong to their jobs all the same.
+    max_bytes: Annotated[int, Field(ge=0)] = 2 * 2**30
+
+
 class SchedulingSettings(_Section):
     """In what order runs are given to the workers; docs/scheduling.md states the rule."""
 
@@ -202,6 +232,8 @@ class Settings(BaseSettings):
         default_factory=dict
     )
     media: Annotated[MediaSettings, In("performance"), HOT] = MediaSettings()
+    sources: Annotated[SourceSettings, In("security")] = SourceSettings()
+    cache: CacheSettings = CacheSettings()
     scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
     aggregation: AggregationSettings = AggregationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()

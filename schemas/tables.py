@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from schemas.found_again import KNOWN, Replaceable, Resumable, Reusable
 from schemas.revision import SCHEMA_REVISION
 
 __all__ = [
@@ -62,7 +63,7 @@ class Base(DeclarativeBase):
     }
 
 
-class Batch(Base):
+class Batch(Resumable, Base):
     """Jobs submitted together. Written by the coordinator."""
 
     __tablename__ = "batches"
@@ -77,7 +78,7 @@ class Batch(Base):
     sealed_for: Mapped[str | None]
 
 
-class Job(Base):
+class Job(Replaceable, Base):
     """One recording to transcribe. Written by the coordinator; ended by the aggregation."""
 
     __tablename__ = "jobs"
@@ -149,7 +150,7 @@ class Job(Base):
     )
 
 
-class EngineRun(Base):
+class EngineRun(Reusable, Base):
     """One engine's work on one chunk. Inserted by the coordinator, then written by its worker."""
 
     __tablename__ = "engine_runs"
@@ -186,6 +187,7 @@ class EngineRun(Base):
             postgresql_include=["due_at", "state"],
             postgresql_where=text("place = 'window'"),
         ),
+        Index("ix_engine_runs_known", "question", "heard_by", postgresql_where=KNOWN),
     )
 
     id: Mapped[UUID] = mapped_column(primary_key=True)

@@ -1,112 +1,16 @@
-"""The commands that submit jobs, ask about them, stop them."""
+"""The commands that ask about jobs or stop them."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from coordinator.cli.options import (
-    AfterBatchOption,
-    AfterOption,
-    DeadlineOption,
-    FailedDependencyOption,
-    OwnerOption,
-    PolicyOption,
-    PriorityOption,
-    engine_names,
-    engine_options,
-    scheduling,
-)
 from coordinator.cli.terminal import err, out, print_json, status_line
-from schemas.errors import UsageError
 from schemas.jobs import JobState
-from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, FailedDependency, Priority
-
-if TYPE_CHECKING:
-    from uuid import UUID
-
-    from schemas.jobs import JobView
 
 JobArgument = Annotated[str, typer.Argument(help="A job's id, or the beginning of it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
-
-#: Exit code when some files were accepted and others were not.
-PARTLY = 3
-
-
-def submit(
-    files: Annotated[list[str], typer.Argument(help="Audio or video files.")],
-    engines: Annotated[
-        str | None, typer.Option("--engines", "-e", help="Engines, separated by commas.")
-    ] = None,
-    language: Annotated[
-        str | None, typer.Option("--language", "-l", help="Language spoken, such as en or zh.")
-    ] = None,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", help="ENGINE.OPTION=VALUE, repeatable.")
-    ] = None,
-    key: Annotated[
-        str | None, typer.Option("--key", help="Idempotency key: the same key is the same job.")
-    ] = None,
-    batch: Annotated[
-        str | None, typer.Option("--batch", help="Put the jobs into a new batch of this name.")
-    ] = None,
-    priority: PriorityOption = Priority.NORMAL,
-    owner: OwnerOption = DEFAULT_OWNER,
-    deadline: DeadlineOption = None,
-    deadline_policy: PolicyOption = DeadlinePolicy.BEST_EFFORT,
-    after: AfterOption = None,
-    after_batch: AfterBatchOption = None,
-    on_failed_dependency: FailedDependencyOption = FailedDependency.SKIP,
-    as_json: JsonOption = False,
-) -> None:
-    """Accept recordings for transcription and return at once; a running stack works on them."""
-    from coordinator.client import Client  # noqa: PLC0415  # keeps `--help` fast
-
-    if key is not None and len(files) > 1:
-        message = "--key names one job: submit the files one by one"
-        raise UsageError(message)
-    names, options = engine_names(engines), engine_options(option or [])
-    schedule = scheduling(priority, owner, deadline, deadline_policy)
-    accepted = []
-    with Client(work=False, on_status=status_line(err())) as client:
-        schedule["after"] = [client.find(job) for job in after or []]
-        schedule["after_batches"] = after_batch or []
-        schedule["on_failed_dependency"] = on_failed_dependency
-        batch_id = client.new_batch(batch) if batch is not None else None
-        for source in files:
-            try:
-                view = client.submit(
-                    source,
-                    engines=names,
-                    language=language,
-                    options=options,
-                    idempotency_key=key,
-                    batch_id=batch_id,
-                    **schedule,
-                )
-            except UsageError as error:
-                err().print(f"chordscribe: {error}", markup=False)
-                continue
-            accepted.append(view)
-        idle = client.stack.embedded and not client.stack.reused
-    _show_accepted(accepted, batch_id, as_json=as_json)
-    if idle and accepted:
-        err().print("queued; `chordscribe up` works on it", style="dim")
-    if len(accepted) < len(files):
-        raise typer.Exit(PARTLY if accepted else UsageError.exit_code)
-
-
-def _show_accepted(views: list[JobView], batch_id: UUID | None, *, as_json: bool) -> None:
-    if as_json:
-        jobs: list[object] = [view.model_dump(mode="json") for view in views]
-        print_json({"batch": str(batch_id) if batch_id else None, "jobs": jobs})
-        return
-    for view in views:
-        out().print(str(view.id))
-    if batch_id is not None:
-        err().print(f"batch {batch_id}", markup=False)
 
 
 def status(

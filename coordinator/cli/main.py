@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 #: Our own commands, in the order that help shows them: name → module and function.
 COMMANDS = {
     "transcribe": "coordinator.cli.transcribe:transcribe",
-    "submit": "coordinator.cli.jobs:submit",
+    "submit": "coordinator.cli.submit:submit",
+    "batch": "coordinator.cli.batch:batch",
+    "add-engine": "coordinator.cli.batch:add_engine",
+    "cache": "coordinator.cli.cache:cache",
     "status": "coordinator.cli.jobs:status",
     "result": "coordinator.cli.result:result",
     "list": "coordinator.cli.jobs:list_",

@@ -35,6 +35,10 @@ FailedDependencyOption = Annotated[
     FailedDependency, typer.Option("--on-failed-dependency", help="What if one of them fails.")
 ]
 
+NoCacheOption = Annotated[
+    bool, typer.Option("--no-cache", help="Let engines listen again to what they heard before.")
+]
+
 
 class Format(StrEnum):
     """The files that a result can be written as."""

@@ -14,6 +14,7 @@ from coordinator.asking import Scheduling
 from coordinator.cli.options import (
     DeadlineOption,
     Format,
+    NoCacheOption,
     OwnerOption,
     PolicyOption,
     PriorityOption,
@@ -44,6 +45,7 @@ class Asked(Scheduling):
     engines: tuple[str, ...]
     language: str | None
     options: dict[str, dict[str, object]]
+    use_cache: bool
     require_all: bool
     join_open: bool
 
@@ -110,6 +112,7 @@ def transcribe(
     require_all: Annotated[
         bool, typer.Option("--require-all", help="Fail a job that misses any engine's answer.")
     ] = False,
+    no_cache: NoCacheOption = False,
     priority: PriorityOption = Priority.NORMAL,
     owner: OwnerOption = DEFAULT_OWNER,
     deadline: DeadlineOption = None,
@@ -123,6 +126,7 @@ def transcribe(
         language=language,
         options=engine_options(option or []),
         require_all=require_all,
+        use_cache=not no_cache,
         join_open=True,
         **scheduling(priority, owner, deadline, deadline_policy),
     )

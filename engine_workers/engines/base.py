@@ -34,6 +34,8 @@ class EngineInfo:
     model_options: tuple[str, ...] = ("model",)
     #: Whether it is asked when a request names no engine.
     by_default: bool = True
+    #: Whether what it heard may answer for the same recording again.
+    repeatable: bool = True
     #: Whether it serves tests alone.
     testing: bool = False
 

@@ -74,7 +74,11 @@ class Fake(Engine):
     """Says the same words for the same recording, with times and confidences."""
 
     info = EngineInfo(
-        name="fake", devices=("cpu", "pretended"), load_options=("device",), testing=True
+        name="fake",
+        devices=("cpu", "pretended"),
+        load_options=("device",),
+        repeatable=False,
+        testing=True,
     )
     Options = FakeOptions
 

@@ -86,7 +86,7 @@ def read(
                     break
                 begin = max(0, first - at)
                 end = None if last is None else last - at
-                buffer += samples[begin:end].tobytes()
+                buffer += samples[begin:end].data
                 if reached is not None:
                     reached()
     except (*DECODE_ERRORS, OSError) as error:
@@ -114,11 +114,14 @@ def _from(container: InputContainer, first: int) -> Iterator[tuple[int, NDArray[
     """Yield frames with the number of their first sample, from one at or before `first` on."""
     stream = container.streams.audio[0]
     assert isinstance(stream, AudioStream)  # noqa: S101  # for the type checker
-    base = stream.time_base or Fraction(1, SAMPLE_RATE)
+    samples_each = (stream.time_base or Fraction(1, SAMPLE_RATE)) * SAMPLE_RATE
     if first:
-        container.seek(int(Fraction(first, SAMPLE_RATE) / base), stream=stream)
+        container.seek(int(first / samples_each), stream=stream)
+    ticks = samples_each.numerator / samples_each.denominator  # fractions are slow, frames many
     for frame in container.decode(stream):
-        at = round((frame.pts or 0) * base * SAMPLE_RATE)
-        samples: NDArray[np.int16] = frame.to_ndarray()[0]
+        at = round((frame.pts or 0) * ticks)
+        samples: NDArray[np.int16] = np.frombuffer(
+            memoryview(frame.planes[0]), np.int16, frame.samples
+        )
         if at + len(samples) > first:
             yield at, samples

@@ -14,7 +14,7 @@ ENGINES = ("fake", "second")
 class Second(Fake):
     """The same under another name."""
 
-    info = EngineInfo(name="second", load_options=(), testing=True)
+    info = EngineInfo(name="second", load_options=(), repeatable=False, testing=True)
 
 
 def install(folder: Path) -> None:

@@ -11,6 +11,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, text
 
 from ops.migrate import alembic_config, upgrade
+from schemas.batch_tables import BatchItem
 from schemas.database import database_url
 from schemas.dependency_tables import BatchDependency
 from schemas.errors import SchemaVersionError
@@ -30,7 +31,8 @@ def test_a_migrated_database_has_the_tables_of_the_code(settings: Settings) -> N
     engine = create_engine(database_url(settings))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        assert BatchDependency.metadata is Medium.metadata  # each file of tables was read
+        for table in (BatchDependency, BatchItem):
+            assert table.metadata is Medium.metadata  # each file of tables was read
         assert compare_metadata(context, Medium.metadata) == []
     engine.dispose()
 

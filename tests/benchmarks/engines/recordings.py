@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import wave
 from pathlib import Path
 
 import av
@@ -92,3 +93,12 @@ def silent_opus(path: Path, seconds: float) -> None:
     with path.open("wb") as file:
         for _ in range(round(seconds / OPUS_SECONDS)):
             file.write(block.getvalue())
+
+
+def write_speech(path: Path, seconds: float) -> None:
+    """Write speech as WAV, mono at 16 kHz."""
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(SAMPLE_RATE)
+        file.writeframes((speech(seconds) * 32_767).astype("<i2").tobytes())

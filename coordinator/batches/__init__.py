@@ -1,0 +1,1 @@
+"""Many recordings submitted together: filled, followed, changed, exported."""

@@ -1,0 +1,63 @@
+"""How much sooner two workers with a real engine hear a long recording than one does."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from tests.benchmarks.engines.through import MODULES, NEEDS, ONE_THREAD, Recording, take
+from tests.benchmarks.figures import Figure, at_least, informs
+from tests.chaos.lab import Lab
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from tests.chaos.cluster import Cluster
+
+ENGINE = "moonshine"
+#: Seconds of the recording, and of those by which the workers load their models.
+SECONDS, FIRST_SECONDS = 3600.0, 10.0
+FIRST_JOBS = 6
+LEAST_GAIN = 1.8
+#: Runs a command on one processor: PROCESSOR COMMAND….
+PINNED = (
+    "import os,sys; os.sched_setaffinity(0,{int(sys.argv[1])}); os.execv(sys.argv[2],sys.argv[2:])"
+)
+
+
+def measure(folder: Path) -> list[Figure]:
+    """Have one worker hear it, then two; each has a processor of its own."""
+    processors = sorted(os.sched_getaffinity(0))
+    if len(processors) < 2 or not all(find_spec(module) for module in NEEDS[ENGINE]):
+        return []
+    with Lab(quick=False) as lab, lab.cluster(**MODULES) as cluster:
+        cluster.coordinator()
+        cluster.aggregation()
+        first = Recording.of(cluster, folder, FIRST_SECONDS)
+        began = time.monotonic()
+        recording = Recording.of(cluster, folder, SECONDS)
+        preparing = time.monotonic() - began
+        seconds = []
+        for number, processor in enumerate(processors[:2]):
+            prefix = (sys.executable, "-c", PINNED, str(processor))
+            cluster.engine(ENGINE, str(number), prefix, **ONE_THREAD)
+            cluster.ready()
+            seconds.append(_heard(cluster, first, recording))
+    minutes = f"{SECONDS / 60:.0f} minutes"
+    return [
+        informs(f"preparing {minutes}", preparing, "s"),
+        informs(f"{ENGINE} on {minutes}, one worker", seconds[0], "s"),
+        informs(f"{ENGINE} on {minutes}, two workers", seconds[1], "s"),
+        at_least("two workers over one", seconds[0] / seconds[1], LEAST_GAIN, "×"),
+    ]
+
+
+def _heard(cluster: Cluster, first: Recording, recording: Recording) -> float:
+    """Have all workers load the model; return how long the recording then takes, in seconds."""
+    take(cluster, ENGINE, [first.audio] * FIRST_JOBS)
+    (view,) = take(cluster, ENGINE, [recording.audio])
+    assert view.finished_at is not None
+    return (view.finished_at - view.created_at).total_seconds()
