@@ -7,10 +7,16 @@ import os
 import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic_settings import BaseSettings, EnvSettingsSource, PydanticBaseSettingsSource
+from pydantic_settings import (
+    BaseSettings,
+    DotEnvSettingsSource,
+    EnvSettingsSource,
+    PydanticBaseSettingsSource,
+)
 
 from schemas.errors import ConfigurationError
 from schemas.setting_keys import places
@@ -25,7 +31,9 @@ CONFIG_VARIABLE: Final = "CHORDSCRIBE_CONFIG"
 #: What `chordscribe --set KEY=VALUE` gave to this process.
 CLI_VALUES: Final[dict[str, Any]] = {}
 #: A document that stands in for the file: see `reading_instead`.
-_INSTEAD: Final[list[Mapping[str, Any]]] = []
+_INSTEAD: Final[ContextVar[Mapping[str, Any] | None]] = ContextVar("instead", default=None)
+#: Whether the environment and the command line are left out: see `file_alone`.
+_ALONE: Final[ContextVar[bool]] = ContextVar("alone", default=False)
 
 
 def config_file() -> Path:
@@ -39,8 +47,9 @@ def file_values(model: type[BaseSettings]) -> dict[str, Any]:
     Raises:
         ConfigurationError: it cannot be read, or has an unknown key.
     """
-    if _INSTEAD:
-        return known(model, _INSTEAD[-1])
+    instead = _INSTEAD.get()
+    if instead is not None:
+        return known(model, instead)
     file = config_file()
     try:
         document = tomllib.loads(file.read_text(encoding="utf-8"))
@@ -60,11 +69,26 @@ def file_values(model: type[BaseSettings]) -> dict[str, Any]:
 @contextmanager
 def reading_instead(document: Mapping[str, Any]) -> Iterator[None]:
     """Have a document read within the block as if it were the file."""
-    _INSTEAD.append(document)
+    token = _INSTEAD.set(document)
     try:
         yield
     finally:
-        _INSTEAD.pop()
+        _INSTEAD.reset(token)
+
+
+@contextmanager
+def file_alone() -> Iterator[None]:
+    """Leave the environment and the command line out within the block."""
+    token = _ALONE.set(True)
+    try:
+        yield
+    finally:
+        _ALONE.reset(token)
+
+
+def is_file_alone() -> bool:
+    """Whether the environment and the command line are left out now."""
+    return _ALONE.get()
 
 
 def known(model: type[BaseSettings], document: Mapping[str, Any]) -> dict[str, Any]:
@@ -111,6 +135,20 @@ def short_name(model: type[BaseSettings], variable: str) -> str:
         if len(stands) > 1 and (name == long or name.startswith(f"{long}__")):
             return prefix + field + name[len(long) :]
     return name
+
+
+def layers(model: type[BaseSettings]) -> dict[str, dict[str, Any]]:
+    """Return what each source says, by the settings' fields; the first of them wins.
+
+    Raises:
+        ConfigurationError: the file cannot be read, or has an unknown key.
+    """
+    return {
+        "command line": CLI_VALUES,
+        "environment": categorised(EnvSettingsSource(model))(),
+        ".env": categorised(DotEnvSettingsSource(model))(),
+        "file": file_values(model),
+    }
 
 
 def check_variables(model: type[BaseSettings], environ: Mapping[str, str] = os.environ) -> None:

@@ -19,8 +19,14 @@ from schemas.addresses import broker_address, ledger_address
 from schemas.errors import ConfigurationError
 from schemas.folders import Folder, default_data_dir
 from schemas.pools import PoolName, PoolSettings
-from schemas.setting_marks import COLD, HOT, In
-from schemas.setting_sources import CLI_VALUES, categorised, check_variables, file_values
+from schemas.setting_marks import In
+from schemas.setting_sources import (
+    CLI_VALUES,
+    categorised,
+    check_variables,
+    file_values,
+    is_file_alone,
+)
 from schemas.setting_words import problems
 from schemas.strategies import DEFAULT_STRATEGY, installed_strategy
 
@@ -39,7 +45,7 @@ class LeaseSettings(_Section):
     #: Seconds after the last heartbeat at which a run counts as abandoned.
     lease_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds between two sweeps of the coordinator.
-    sweep_seconds: Annotated[float, Field(gt=0), HOT] = 15.0
+    sweep_seconds: Annotated[float, Field(gt=0)] = 15.0
 
 
 class LimitSettings(_Section):
@@ -58,12 +64,12 @@ class WorkerSettings(_Section):
     shutdown_seconds: Annotated[float, Field(ge=0)] = 30.0
     #: Seconds that an engine has to end in after it was told to stop, by a cancellation or by its
     #: time limit; then its process is killed.
-    kill_grace_seconds: Annotated[float, Field(ge=0), HOT] = 10.0
+    kill_grace_seconds: Annotated[float, Field(ge=0)] = 10.0
     #: Whether a worker pulls a model that is configured as `OWNER/NAME` from Hugging Face when it
     #: is not here, while a job waits; else the job's run says which command brings it.
-    pull_models: Annotated[bool, HOT] = False
+    pull_models: bool = False
     #: The longest recording that is decoded, in seconds.
-    max_audio_seconds: Annotated[float, Field(gt=0), HOT] = 12 * 3600.0
+    max_audio_seconds: Annotated[float, Field(gt=0)] = 12 * 3600.0
     #: Set by the supervisor for the workers of a pool: the device that they compute on, as it is
     #: told to the ledger; None: they do not say.
     device: str | None = None
@@ -77,10 +83,10 @@ class NodeSettings(_Section):
     #: What the machine is called; None: its host name.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
     #: Seconds between two reports to the ledger.
-    report_seconds: Annotated[float, Field(gt=0), HOT] = 10.0
+    report_seconds: Annotated[float, Field(gt=0)] = 10.0
     #: Seconds that runs may finish in when a command stops, restarts or scales their pool; then
     #: they are handed back.
-    drain_seconds: Annotated[float, Field(ge=0), HOT] = 3600.0
+    drain_seconds: Annotated[float, Field(ge=0)] = 3600.0
     #: Seconds after which a worker of engines that is told to end, and works on nothing, is ended.
     quiet_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds without a sign of life of a pool's first process after which it counts as hung.
@@ -100,7 +106,7 @@ class MediaSettings(_Section):
     #: Seconds that two chunks share where somebody speaks all the time around the cut.
     overlap_seconds: Annotated[float, Field(ge=0, le=60)] = 4.0
     #: Whether the engines' workers prepare recordings too; else workers of the queue `media` do.
-    by_engine_workers: Annotated[bool, COLD] = True
+    by_engine_workers: bool = True
     #: Bytes of memory that the process which decodes a recording may use (Linux alone).
     memory_bytes: Annotated[int, Field(ge=128 * 2**20)] = 448 * 2**20
     #: Seconds of the processor that it may use: at the outset, and for each second of audio.
@@ -176,14 +182,14 @@ class AggregationSettings(_Section):
     """How transcripts are merged."""
 
     #: The merge strategy of every job.
-    strategy: Annotated[str, AfterValidator(installed_strategy), HOT] = DEFAULT_STRATEGY
+    strategy: Annotated[str, AfterValidator(installed_strategy)] = DEFAULT_STRATEGY
 
 
 class MonitoringSettings(_Section):
     """What the processes tell of themselves."""
 
     #: The least important messages that are logged.
-    log_level: Annotated[LogLevel, HOT] = "INFO"
+    log_level: LogLevel = "INFO"
 
 
 class FlowerSettings(_Section):
@@ -220,21 +226,21 @@ class Settings(BaseSettings):
     #: in a folder; None: `models` under `data_dir`. A request can use these, and no other folder.
     models_dir: Annotated[Folder | None, In("storage")] = None
     #: Options by engine name, `CHORDSCRIBE_ENGINES__FASTER_WHISPER__MODEL=…`.
-    engines: Annotated[dict[str, dict[str, Any]], HOT] = Field(default_factory=dict)
+    engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
     #: The engines asked for when a request names none; empty: every one that can run here.
-    default_engines: Annotated[tuple[str, ...], HOT] = ()
+    default_engines: tuple[str, ...] = ()
     leases: Annotated[LeaseSettings, In("performance")] = LeaseSettings()
     worker: Annotated[WorkerSettings, In("performance")] = WorkerSettings()
     #: Time limits of every engine that has none of its own.
-    limits: Annotated[LimitSettings, In("performance"), HOT] = LimitSettings()
+    limits: Annotated[LimitSettings, In("performance")] = LimitSettings()
     #: Time limits by engine name.
-    engine_limits: Annotated[dict[str, LimitSettings], In("performance"), HOT] = Field(
+    engine_limits: Annotated[dict[str, LimitSettings], In("performance")] = Field(
         default_factory=dict
     )
-    media: Annotated[MediaSettings, In("performance"), HOT] = MediaSettings()
+    media: Annotated[MediaSettings, In("performance")] = MediaSettings()
     sources: Annotated[SourceSettings, In("security")] = SourceSettings()
     cache: CacheSettings = CacheSettings()
-    scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
+    scheduling: SchedulingSettings = SchedulingSettings()
     aggregation: AggregationSettings = AggregationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     flower: Annotated[FlowerSettings, In("ui")] = FlowerSettings()
@@ -268,6 +274,8 @@ class Settings(BaseSettings):
         """Put the command line first, the configuration file after the environment."""
         given = InitSettingsSource(settings_cls, CLI_VALUES)
         file = InitSettingsSource(settings_cls, file_values(settings_cls))
+        if is_file_alone():
+            return init_settings, file
         env, dotenv = categorised(env_settings), categorised(dotenv_settings)
         return init_settings, given, env, dotenv, file, file_secret_settings
 
@@ -279,7 +287,8 @@ def load_settings(**overrides: object) -> Settings:
         ConfigurationError: a value is wrong; the message names the key, never a secret's value.
     """
     try:
-        check_variables(Settings)
+        if not is_file_alone():
+            check_variables(Settings)
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
         message = f"the configuration is wrong: {'; '.join(problems(Settings, error))}"
