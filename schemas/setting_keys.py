@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from schemas.setting_docs import comments
-from schemas.setting_marks import In
+from schemas.setting_marks import Cold, Hot, In
 from schemas.setting_types import kind
 
 #: Stands for a name that the user chooses, such as a pool's.
@@ -30,6 +30,8 @@ class Key:
     #: Its type in a few words.
     kind: str
     default: object
+    #: Whether a change takes effect in processes that run.
+    hot: bool
     secret: bool
     #: What it means.
     doc: str
@@ -68,16 +70,18 @@ def model_path(model: type[BaseModel], name: str) -> tuple[str, ...]:
 @cache
 def all_keys(model: type[BaseModel]) -> tuple[Key, ...]:
     """Return all keys in the order of the file; a chosen name is `NAME`."""
+    found = list(_walk(model, (), hot=False))
     return tuple(
         Key(
             file_name(model, path),
             path,
             _kind(info, path),
             _default(info, path),
+            hot,
             _secret(info),
             doc,
         )
-        for path, info, doc in _walk(model, ())
+        for path, info, hot, doc in found
     )
 
 
@@ -90,6 +94,11 @@ def find_key(model: type[BaseModel], name: str) -> Key | None:
     return None
 
 
+def is_hot(model: type[BaseModel], path: tuple[str, ...]) -> bool:
+    """Whether a change of what these attributes lead to takes effect in processes that run."""
+    return any(key.hot for key in all_keys(model) if _matches(key.path, path))
+
+
 def _matches(template: tuple[str, ...], path: tuple[str, ...]) -> bool:
     if len(path) > len(template) and template[-1] == NAME:  # an engine's option that is a table
         path = path[: len(template)]
@@ -99,16 +108,21 @@ def _matches(template: tuple[str, ...], path: tuple[str, ...]) -> bool:
 
 
 def _walk(
-    model: type[BaseModel], before: tuple[str, ...]
-) -> Iterator[tuple[tuple[str, ...], FieldInfo, str]]:
+    model: type[BaseModel], before: tuple[str, ...], *, hot: bool
+) -> Iterator[tuple[tuple[str, ...], FieldInfo, bool, str]]:
     docs = comments(model)
     for field, info in model.model_fields.items():
+        path = (*before, field)
+        marks = info.metadata
+        now = (hot or any(isinstance(it, Hot) for it in marks)) and not any(
+            isinstance(it, Cold) for it in marks
+        )
         inner, depth = _inner(info.annotation)
-        path = (*before, field) + (NAME,) * depth
+        path += (NAME,) * depth
         if inner is not None:
-            yield from _walk(inner, path)
+            yield from _walk(inner, path, hot=now)
         else:
-            yield path, info, docs.get(field, "")
+            yield path, info, now, docs.get(field, "")
 
 
 def _inner(annotation: Any) -> tuple[type[BaseModel] | None, int]:  # noqa: ANN401

@@ -51,19 +51,44 @@ def file_values(model: type[BaseSettings]) -> dict[str, Any]:
     if instead is not None:
         return known(model, instead)
     file = config_file()
-    try:
-        document = tomllib.loads(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    data = bytes_of(file)
+    if data is None:
         return {}
-    except (OSError, ValueError) as error:
-        message = f"the configuration cannot be read: {file}: {error}"
-        raise ConfigurationError(message) from None
+    document = parsed(file, data)
     old = moved(model, document)
     values = known(model, document)
     if old:
         told = ", ".join(f"{name} is {now}" for name, now in old.items())
         log.warning("%s is of version 1, still read: in version 2 %s", file, told)
     return values
+
+
+def bytes_of(file: Path) -> bytes | None:
+    """Return what is in a configuration file; None where there is none.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        return None
+    except OSError as error:
+        message = f"the configuration cannot be read: {file}: {error}"
+        raise ConfigurationError(message) from None
+
+
+def parsed(file: Path, data: bytes) -> dict[str, Any]:
+    """Return the document that a configuration file's bytes make.
+
+    Raises:
+        ConfigurationError: they are no TOML.
+    """
+    try:
+        return tomllib.loads(data.decode())
+    except ValueError as error:
+        message = f"the configuration cannot be read: {file}: {error}"
+        raise ConfigurationError(message) from None
 
 
 @contextmanager
@@ -84,6 +109,11 @@ def file_alone() -> Iterator[None]:
         yield
     finally:
         _ALONE.reset(token)
+
+
+def reads_the_file() -> bool:
+    """Whether the configuration file is read now, and no document in its place."""
+    return _INSTEAD.get() is None
 
 
 def is_file_alone() -> bool:

@@ -45,6 +45,14 @@ def values(settings: BaseSettings) -> tuple[Value, ...]:
     )
 
 
+def expanded(settings: BaseSettings) -> Iterator[tuple[str, Key, object]]:
+    """Yield each value with its name and its key, in the order of the keys."""
+    model = type(settings)
+    for key in all_keys(model):
+        for path, value in _expanded(settings, key.path):
+            yield file_name(model, path), key, value
+
+
 def _expanded(owner: object, template: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
     """Return what a key's attributes lead to, one for each chosen name."""
     if not template:
@@ -65,11 +73,6 @@ def _source(said: Mapping[str, Mapping[str, Any]], path: tuple[str, ...]) -> str
         if at(fields, path) is not _ABSENT:
             return source
     return DEFAULT
-
-
-def is_there(fields: Mapping[str, Any], path: tuple[str, ...]) -> bool:
-    """Whether a nested table has something at `path`."""
-    return at(fields, path) is not _ABSENT
 
 
 def at(fields: object, path: tuple[str, ...]) -> object:

@@ -19,13 +19,15 @@ from schemas.addresses import broker_address, ledger_address
 from schemas.errors import ConfigurationError
 from schemas.folders import Folder, default_data_dir
 from schemas.pools import PoolName, PoolSettings
-from schemas.setting_marks import In
+from schemas.setting_fallback import check_not_emptied, stand_in, tell_once
+from schemas.setting_marks import COLD, HOT, In
 from schemas.setting_sources import (
     CLI_VALUES,
     categorised,
     check_variables,
     file_values,
     is_file_alone,
+    reading_instead,
 )
 from schemas.setting_words import problems
 from schemas.strategies import DEFAULT_STRATEGY, installed_strategy
@@ -45,7 +47,7 @@ class LeaseSettings(_Section):
     #: Seconds after the last heartbeat at which a run counts as abandoned.
     lease_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds between two sweeps of the coordinator.
-    sweep_seconds: Annotated[float, Field(gt=0)] = 15.0
+    sweep_seconds: Annotated[float, Field(gt=0), HOT] = 15.0
 
 
 class LimitSettings(_Section):
@@ -64,15 +66,18 @@ class WorkerSettings(_Section):
     shutdown_seconds: Annotated[float, Field(ge=0)] = 30.0
     #: Seconds that an engine has to end in after it was told to stop, by a cancellation or by its
     #: time limit; then its process is killed.
-    kill_grace_seconds: Annotated[float, Field(ge=0)] = 10.0
+    kill_grace_seconds: Annotated[float, Field(ge=0), HOT] = 10.0
     #: Whether a worker pulls a model that is configured as `OWNER/NAME` from Hugging Face when it
     #: is not here, while a job waits; else the job's run says which command brings it.
-    pull_models: bool = False
+    pull_models: Annotated[bool, HOT] = False
     #: The longest recording that is decoded, in seconds.
-    max_audio_seconds: Annotated[float, Field(gt=0)] = 12 * 3600.0
+    max_audio_seconds: Annotated[float, Field(gt=0), HOT] = 12 * 3600.0
     #: Set by the supervisor for the workers of a pool: the device that they compute on, as it is
     #: told to the ledger; None: they do not say.
     device: str | None = None
+    #: Set likewise: the pool's own time limits, over those of its engines.
+    limit_base_seconds: Annotated[float, Field(gt=0)] | None = None
+    limit_per_audio_second: Annotated[float, Field(ge=0)] | None = None
     #: Seconds without a run after which a process gives its model's memory back; None: never.
     idle_unload_seconds: Annotated[float, Field(gt=0)] | None = None
 
@@ -83,10 +88,10 @@ class NodeSettings(_Section):
     #: What the machine is called; None: its host name.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
     #: Seconds between two reports to the ledger.
-    report_seconds: Annotated[float, Field(gt=0)] = 10.0
+    report_seconds: Annotated[float, Field(gt=0), HOT] = 10.0
     #: Seconds that runs may finish in when a command stops, restarts or scales their pool; then
     #: they are handed back.
-    drain_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    drain_seconds: Annotated[float, Field(ge=0), HOT] = 3600.0
     #: Seconds after which a worker of engines that is told to end, and works on nothing, is ended.
     quiet_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds without a sign of life of a pool's first process after which it counts as hung.
@@ -106,7 +111,7 @@ class MediaSettings(_Section):
     #: Seconds that two chunks share where somebody speaks all the time around the cut.
     overlap_seconds: Annotated[float, Field(ge=0, le=60)] = 4.0
     #: Whether the engines' workers prepare recordings too; else workers of the queue `media` do.
-    by_engine_workers: bool = True
+    by_engine_workers: Annotated[bool, COLD] = True
     #: Bytes of memory that the process which decodes a recording may use (Linux alone).
     memory_bytes: Annotated[int, Field(ge=128 * 2**20)] = 448 * 2**20
     #: Seconds of the processor that it may use: at the outset, and for each second of audio.
@@ -161,7 +166,7 @@ class SchedulingSettings(_Section):
     #: The most spare places of one engine.
     max_spare: Annotated[int, Field(ge=1)] = 64
     #: Seconds between two signs of life of a worker; after three it counts as gone.
-    presence_seconds: Annotated[float, Field(gt=0)] = 10.0
+    presence_seconds: Annotated[float, Field(gt=0), COLD] = 10.0
     #: Bytes of memory, and of a device's memory, below which a worker is given nothing more.
     min_free_memory: Annotated[int, Field(ge=0)] = 128 * 2**20
     min_free_vram: Annotated[int, Field(ge=0)] = 0
@@ -182,14 +187,14 @@ class AggregationSettings(_Section):
     """How transcripts are merged."""
 
     #: The merge strategy of every job.
-    strategy: Annotated[str, AfterValidator(installed_strategy)] = DEFAULT_STRATEGY
+    strategy: Annotated[str, AfterValidator(installed_strategy), HOT] = DEFAULT_STRATEGY
 
 
 class MonitoringSettings(_Section):
     """What the processes tell of themselves."""
 
     #: The least important messages that are logged.
-    log_level: LogLevel = "INFO"
+    log_level: Annotated[LogLevel, HOT] = "INFO"
 
 
 class FlowerSettings(_Section):
@@ -226,21 +231,21 @@ class Settings(BaseSettings):
     #: in a folder; None: `models` under `data_dir`. A request can use these, and no other folder.
     models_dir: Annotated[Folder | None, In("storage")] = None
     #: Options by engine name, `CHORDSCRIBE_ENGINES__FASTER_WHISPER__MODEL=…`.
-    engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    engines: Annotated[dict[str, dict[str, Any]], HOT] = Field(default_factory=dict)
     #: The engines asked for when a request names none; empty: every one that can run here.
-    default_engines: tuple[str, ...] = ()
+    default_engines: Annotated[tuple[str, ...], HOT] = ()
     leases: Annotated[LeaseSettings, In("performance")] = LeaseSettings()
     worker: Annotated[WorkerSettings, In("performance")] = WorkerSettings()
     #: Time limits of every engine that has none of its own.
-    limits: Annotated[LimitSettings, In("performance")] = LimitSettings()
+    limits: Annotated[LimitSettings, In("performance"), HOT] = LimitSettings()
     #: Time limits by engine name.
-    engine_limits: Annotated[dict[str, LimitSettings], In("performance")] = Field(
+    engine_limits: Annotated[dict[str, LimitSettings], In("performance"), HOT] = Field(
         default_factory=dict
     )
-    media: Annotated[MediaSettings, In("performance")] = MediaSettings()
+    media: Annotated[MediaSettings, In("performance"), HOT] = MediaSettings()
     sources: Annotated[SourceSettings, In("security")] = SourceSettings()
-    cache: CacheSettings = CacheSettings()
-    scheduling: SchedulingSettings = SchedulingSettings()
+    cache: Annotated[CacheSettings, HOT] = CacheSettings()
+    scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
     aggregation: AggregationSettings = AggregationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     flower: Annotated[FlowerSettings, In("ui")] = FlowerSettings()
@@ -259,8 +264,13 @@ class Settings(BaseSettings):
         return self.models_dir or self.data_dir / "models"
 
     def limits_of(self, engine: str) -> LimitSettings:
-        """Return an engine's time limits."""
-        return self.engine_limits.get(engine, self.limits)
+        """Return an engine's time limits; a pool's own go before them."""
+        own = {
+            "base_seconds": self.worker.limit_base_seconds,
+            "per_audio_second": self.worker.limit_per_audio_second,
+        }
+        found = self.engine_limits.get(engine, self.limits)
+        return found.model_copy(update={name: it for name, it in own.items() if it is not None})
 
     @classmethod
     def settings_customise_sources(
@@ -281,11 +291,32 @@ class Settings(BaseSettings):
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings once.
+    """Read the settings once; where the file is wrong, its last good version stands in, loudly.
 
     Raises:
-        ConfigurationError: a value is wrong; the message names the key, never a secret's value.
+        ConfigurationError: a value is wrong, in the environment or in a file of which no version
+            was kept; the message names the key, never a secret's value.
     """
+    try:
+        check_not_emptied()
+        return _load(**overrides)
+    except ConfigurationError as error:
+        kept = stand_in()
+        if kept is None:
+            raise
+        with reading_instead(kept.document):
+            try:
+                settings = _load(**overrides)
+            except ConfigurationError:
+                raise error from None  # it is not the file's fault
+        tell_once(
+            f"{error}. Version {kept.number} of {kept.at:%Y-%m-%d %H:%M} is used instead; "
+            "`chordscribe config rollback` puts it back"
+        )
+        return settings
+
+
+def _load(**overrides: object) -> Settings:
     try:
         if not is_file_alone():
             check_variables(Settings)

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from coordinator.cli.terminal import err, out, print_json
+from coordinator.cli import config_versions
+from coordinator.cli.config_writing import opened, tell_moved, tell_overridden, write
+from coordinator.cli.terminal import err, out, print_json, status_line
 
 if TYPE_CHECKING:
-    import tomlkit
-
     from schemas.setting_values import Value
 
 config = typer.Typer(
@@ -20,6 +20,14 @@ config = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
 )
+
+for command in (
+    config_versions.history,
+    config_versions.rollback,
+    config_versions.backup,
+    config_versions.restore,
+):
+    config.command()(command)
 
 #: Columns that a value may push its source to.
 SOURCE_COLUMN = 70
@@ -106,7 +114,7 @@ def validate(file: Annotated[Path, typer.Argument(help="A configuration file.")]
         raise ConfigurationError(message)
     document = editing.read_document(file)
     editing.check_document(document)
-    _tell_moved(editing.moved_in(document), "`chordscribe config set` moves them")
+    tell_moved(editing.moved_in(document), "`chordscribe config set` moves them")
     out().print(f"{file} is valid", markup=False)
 
 
@@ -122,9 +130,9 @@ def set_(
 
     if value == "-":
         value = sys.stdin.readline().rstrip("\n")
-    file, document = _opened()
-    editing.write_file(file, editing.set_value(document, key, value))
-    _tell_overridden(key)
+    file, document = opened()
+    write(file, editing.set_value(document, key, value), f"config set {key}")
+    tell_overridden(key)
 
 
 @config.command()
@@ -134,42 +142,33 @@ def reset(section: SectionArgument = None) -> None:
 
     from coordinator.configuration import editing  # noqa: PLC0415  # likewise
 
-    file, document = _opened()
+    file, document = opened()
     if not editing.unset(document, section):
         out().print("the file does not set it", markup=False)
         return
     editing.check_document(document)
-    editing.write_file(file, tomlkit.dumps(document))
+    write(file, tomlkit.dumps(document), f"config reset {section or ''}".strip())
 
 
-def _opened() -> tuple[Path, tomlkit.TOMLDocument]:
-    """Return the file's place with what is in it, in today's form."""
-    from coordinator.configuration import editing  # noqa: PLC0415  # keeps `--help` fast
-    from schemas.setting_sources import config_file  # noqa: PLC0415  # likewise
+@config.command()
+def events(
+    limit: Annotated[int, typer.Option("--limit", "-n", min=1, max=1000, help="How many.")] = 20,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what all machines did with their configuration: what they accepted, refused."""
+    from coordinator.client import Client  # noqa: PLC0415  # keeps `--help` fast
+    from coordinator.configuration.telling import in_words, read_events  # noqa: PLC0415  # likewise
 
-    file = config_file()
-    document = editing.read_document(file)
-    editing.check_document(document)
-    _tell_moved(editing.migrate(document), f"{file} is brought to version 2")
-    return file, document
-
-
-def _tell_moved(old: dict[str, str], what: str) -> None:
-    if old:
-        told = ", ".join(f"{name} is {now}" for name, now in old.items())
-        err().print(f"chordscribe: version 1: {told}; {what}", markup=False)
-
-
-def _tell_overridden(key: str) -> None:
-    """Say so when the file's word does not count."""
-    from schemas.setting_keys import file_name, model_path  # noqa: PLC0415  # keeps `--help` fast
-    from schemas.settings import Settings  # noqa: PLC0415  # likewise
-
-    name = file_name(Settings, model_path(Settings, key))
-    for found in _values():
-        if found.name == name and found.source not in {"file", "default"}:
-            told = f"chordscribe: {name} comes from the {found.source}, which wins over the file"
-            err().print(told, markup=False)
+    with (
+        Client(work=False, on_status=status_line(err())) as client,
+        client.database.reading() as session,
+    ):
+        found = read_events(session, limit)
+    if as_json:
+        print_json({"events": [*found]})
+        return
+    for event in found:
+        out().print(in_words(event), markup=False)
 
 
 def _print(found: list[Value], *, as_json: bool) -> None:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 #: What stands above the generated part of the page.
 MARK = "<!-- `chordscribe config explain --all` prints what follows; a test compares. -->"
+#: What is said of keys.
+HOT, COLD = "takes effect in processes that run", "needs a restart"
 #: Where keys stand that are in no table.
 TOP = "At the top"
 
@@ -44,6 +46,7 @@ def explain(name: str) -> dict[str, str]:
         "meaning": key.doc,
         "type": key.kind,
         "default": _default(key),
+        "change": HOT if key.hot else COLD,
         "variable": variable(name),
     }
 
@@ -59,7 +62,7 @@ def page() -> str:
     lines = [MARK]
     for section, keys in groupby(_sorted(), key=_section):
         lines += ["", f"### {section}", ""]
-        lines += ["| key | type | default | meaning |", "|---|---|---|---|"]
+        lines += ["| key | type | default | hot | meaning |", "|---|---|---|---|---|"]
         lines += [_row(key) for key in keys]
     return "\n".join(lines) + "\n"
 
@@ -78,7 +81,8 @@ def _section(key: Key) -> str:
 
 
 def _row(key: Key) -> str:
-    cells = (f"`{key.name}`", key.kind, _default(key), key.doc)
+    hot = "yes" if key.hot else ""
+    cells = (f"`{key.name}`", key.kind, _default(key), hot, key.doc)
     return "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 

@@ -46,7 +46,7 @@ def worker(
     set_up_logs(settings.monitoring.log_level)
     with reachable(settings, broker=True) as found:
         _pass_on(found)
-        supervisor = Supervisor(found, node or node_name(settings), names)
+        supervisor = Supervisor(found, node or node_name(settings), names, follow=True)
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(signum, supervisor.stop)
         supervisor.run()

@@ -14,7 +14,7 @@ from kombu.utils.url import parse_url
 from sqlalchemy import make_url
 
 from schemas.errors import ConfigurationError
-from schemas.setting_keys import all_keys, find_key
+from schemas.setting_keys import all_keys, find_key, is_hot
 from schemas.setting_sources import CLI_VALUES, reading_instead
 from schemas.settings import Settings, load_settings
 
@@ -249,6 +249,16 @@ def test_a_folder_in_the_files_place_is_a_clear_error(tmp_path: Path) -> None:
     (tmp_path / "chordscribe.toml").mkdir()
     with pytest.raises(ConfigurationError, match="cannot be read"):
         load_settings(_env_file=None)
+
+
+def test_what_is_declared_hot_is_so_by_itself_or_by_what_holds_it() -> None:
+    assert is_hot(Settings, ("scheduling", "max_spare"))
+    assert is_hot(Settings, ("media", "chunk_seconds"))
+    assert not is_hot(Settings, ("media", "by_engine_workers"))
+    assert is_hot(Settings, ("engines", "fake", "text"))
+    assert is_hot(Settings, ("engine_limits", "fake", "base_seconds"))
+    assert not is_hot(Settings, ("pools", "it", "device"))
+    assert not is_hot(Settings, ("data_dir",))
 
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20)
