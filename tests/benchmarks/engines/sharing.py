@@ -8,7 +8,7 @@ import time
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
-from tests.benchmarks.engines.through import MODULES, NEEDS, ONE_THREAD, Recording, take
+from tests.benchmarks.engines.through import MODULES, NEEDS, Recording, start_pool, take
 from tests.benchmarks.figures import Figure, at_least, informs
 from tests.chaos.lab import Lab
 
@@ -43,7 +43,7 @@ def measure(folder: Path) -> list[Figure]:
         seconds = []
         for number, processor in enumerate(processors[:2]):
             prefix = (sys.executable, "-c", PINNED, str(processor))
-            cluster.engine(ENGINE, str(number), prefix, **ONE_THREAD)
+            start_pool(cluster, ENGINE, str(number), prefix)
             cluster.ready()
             seconds.append(_heard(cluster, first, recording))
     minutes = f"{SECONDS / 60:.0f} minutes"

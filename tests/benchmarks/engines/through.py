@@ -16,6 +16,8 @@ import psutil
 
 from coordinator.staging import stage
 from coordinator.submit import accept, job_request
+from engine_workers.pools import WorkerOptions
+from schemas.names import engine_queue
 from tests.benchmarks.consensus.data import folder as data_folder
 from tests.benchmarks.engines.libraries import FUNASR_MODEL, FUNASR_VAD
 from tests.benchmarks.engines.recordings import write_speech
@@ -48,11 +50,7 @@ PATIENCE_SECONDS = 900
 WATCH_SECONDS = 0.5
 #: One thread each, so that the two can be compared on a machine with few processors.
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
-MODULES = {
-    "coordinator_module": "coordinator.service",
-    "aggregation_app": "aggregation.app",
-    "engine_app": "engine_workers.app",
-}
+MODULES = {"coordinator_module": "coordinator.service", "aggregation_app": "aggregation.app"}
 
 
 @dataclass
@@ -115,7 +113,7 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
 def _compared(
     cluster: Cluster, engine: str, first: Recording, recording: Recording, rounds: int
 ) -> list[Figure]:
-    cluster.engine(engine, **ONE_THREAD)
+    start_pool(cluster, engine, "a")
     cluster.ready()
     alone, heard = [], []
     worker = psutil.Process(cluster.roles[f"{engine}-a"].pid)
@@ -149,6 +147,18 @@ def _compared(
             "MiB",
         ),
     ]
+
+
+def start_pool(cluster: Cluster, engine: str, node: str, prefix: Sequence[str] = ()) -> None:
+    """Start a pool of one process, as the node's supervisor does; `prefix` is what runs it."""
+    options = WorkerOptions(
+        app="engine_workers.app",
+        hostname=f"{engine}-{node}@bench",
+        queues=(engine_queue(engine),),
+        concurrency=1,
+    )
+    argv = (*prefix, sys.executable, "-P", "-m", "engine_workers.pool_worker", options.to_json())
+    cluster.start(f"{engine}-{node}", argv, " ready.", **ONE_THREAD)
 
 
 def _through(cluster: Cluster, engine: str, audio: AudioRef) -> tuple[float, float]:
