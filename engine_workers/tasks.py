@@ -14,7 +14,7 @@ from celery.signals import worker_process_init
 from pydantic import ValidationError
 
 from engine_workers.alive import SignsOfLife
-from engine_workers.app import app, settings
+from engine_workers.app import app, live, settings
 from engine_workers.errors import NotClaimableError, StaleLeaseError
 from engine_workers.footprint import FootprintWatcher
 from engine_workers.heard_on import ModelTeller
@@ -63,7 +63,9 @@ def transcribe(task: Task[Any, Any], *args: object, **kwargs: object) -> dict[st
     ):
         try:
             owner = f"{task.request.hostname}:{os.getpid()}"
-            return _worker(task.request.hostname).run(message, owner).model_dump(mode="json")
+            worker = _worker(task.request.hostname)
+            worker.settings = live.now  # those of this run, to its end
+            return worker.run(message, owner).model_dump(mode="json")
         except (NotClaimableError, StaleLeaseError) as error:
             log.info("left_alone", why=str(error))
             raise Ignore from error
