@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine_workers.cli.worker import _pass_on
@@ -105,6 +105,7 @@ def merge(base: dict[str, Any], more: dict[str, Any]) -> dict[str, Any]:
     return made
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(TABLES, TABLES)
 def test_differences_make_the_one_of_the_other(
     base: dict[str, Any], wanted: dict[str, Any]
@@ -114,6 +115,7 @@ def test_differences_make_the_one_of_the_other(
         assert merge(base, found) == wanted
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(TABLES)
 def test_between_equal_settings_there_is_no_difference(table: dict[str, Any]) -> None:
     assert differences(table, table) == {}
