@@ -27,6 +27,7 @@ from coordinator.staging import stage
 from coordinator.submit import accept, job_request
 from coordinator.watching import watch_jobs
 from schemas.database import Database
+from schemas.media_store import open_store
 from schemas.settings import Settings, load_settings
 from schemas.tables import Batch
 
@@ -164,7 +165,7 @@ class Client(QueueClient, BulkClient, BatchClient):
             chosen, language, options, require_all=require_all, use_cache=use_cache
         )
         scheduled = make_schedule(schedule)
-        audio = stage(source, self._settings.media_root, self._settings.sources)
+        audio = stage(source, open_store(self._settings), self._settings.sources)
         with self.database.transaction() as session:
             accepted = accept(
                 session,

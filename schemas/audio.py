@@ -32,6 +32,11 @@ class AudioRef(Contract):
         """The path, below the same root, of the file that engines read: 16 kHz mono FLAC."""
         return f"{self.key}.flac"
 
+    @property
+    def facts_key(self) -> str:
+        """The path, below the same root, of what preparing it has found out: `Prepared` as JSON."""
+        return f"{self.key}.json"
+
 
 class MediaInfo(Contract):
     """What the decoder found in a recording."""

@@ -17,6 +17,7 @@ from pydantic_settings import (
 
 from schemas.errors import ConfigurationError
 from schemas.pools import PoolName, PoolSettings
+from schemas.storage import StorageSettings
 
 #: The configuration file read from the working directory, unless CHORDSCRIBE_CONFIG names another.
 CONFIG_FILE = "chordscribe.toml"
@@ -205,6 +206,7 @@ class Settings(BaseSettings):
     #: Where the embedded servers and the staged media lie.
     data_dir: Path = Field(default_factory=default_data_dir)
     #: Where staged media lie; None: `media` under `data_dir`. Shared by all machines of a cluster.
+    #: `storage.url`, where it is set, says so in its stead.
     media_dir: Path | None = None
     #: Where models lie that `chordscribe models pull` brought, or that were put there by hand, each
     #: in a folder; None: `models` under `data_dir`. A request can use these, and no other folder.
@@ -221,6 +223,7 @@ class Settings(BaseSettings):
     engine_limits: dict[str, LimitSettings] = Field(default_factory=dict)
     media: MediaSettings = MediaSettings()
     sources: SourceSettings = SourceSettings()
+    storage: StorageSettings = StorageSettings()
     cache: CacheSettings = CacheSettings()
     scheduling: SchedulingSettings = SchedulingSettings()
     flower: FlowerSettings = FlowerSettings()
@@ -230,8 +233,13 @@ class Settings(BaseSettings):
 
     @property
     def media_root(self) -> Path:
-        """The folder of the staged media."""
-        return self.media_dir or self.data_dir / "media"
+        """The folder of the staged media; `schemas.media_store` knows of buckets, too."""
+        return self.storage.folder or self.media_dir or self.data_dir / "media"
+
+    @property
+    def media_cache(self) -> Path:
+        """The folder that keeps what was fetched from a bucket."""
+        return self.storage.cache_dir or self.data_dir / "cache" / "media"
 
     @property
     def models_root(self) -> Path:

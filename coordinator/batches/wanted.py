@@ -53,6 +53,8 @@ class Order:
     #: What tells it from an order that is otherwise the same.
     label: str | None = None
     use_cache: bool = True
+    #: Whether each source is one file, whatever it is called: no folder, no pattern.
+    whole: bool = False
     _requests: dict[tuple[tuple[str, ...], str | None], JobRequest] = field(default_factory=dict)
 
     def wanted(self) -> Iterator[Wanted]:
@@ -65,7 +67,8 @@ class Order:
             yield from (self._of_row(row) for row in read_manifest(self.manifest))
         if self.sources:
             request, schedule = self._request((), None), self._schedule(None, None)
-            for source in expand(self.sources, self.folders, self.settings.sources):
+            found = expand(self.sources, self.folders, self.settings.sources)
+            for source in self.sources if self.whole else found:
                 yield Wanted(source, request, schedule)
 
     def count(self) -> int:
@@ -91,6 +94,18 @@ class Order:
             },
         }
         return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def watched(self) -> Path:
+        """The folder of an order for what arrives in one.
+
+        Raises:
+            BadSourceError: it names something else.
+        """
+        if self.manifest is not None or len(self.sources) != 1:
+            message = "one folder is watched at a time, without a manifest"
+            raise BadSourceError(message)
+        return Path(_absolute(self.sources[0]))
 
     def _request(self, engines: tuple[str, ...], language: str | None) -> JobRequest:
         """Return what is asked; rows that ask alike, which most do, are checked once."""

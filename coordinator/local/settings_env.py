@@ -25,6 +25,9 @@ def settings_env(settings: Settings) -> dict[str, str]:
         update={
             "data_dir": settings.data_dir.resolve(),
             "media_dir": settings.media_root.resolve(),
+            "storage": settings.storage.model_copy(
+                update={"cache_dir": settings.media_cache.resolve()}
+            ),
             "models_dir": settings.models_root.resolve(),
             "worker": settings.worker.model_copy(update={"shutdown_seconds": seconds}),
         }
