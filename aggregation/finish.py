@@ -68,6 +68,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
         prior=prior,
         processing=answers.processing,
         degraded=not answers.whole,
+        apart=found.apart,
     )
     return (_once_more if again or found.resent else _complete)(database, question)
 

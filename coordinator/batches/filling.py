@@ -162,9 +162,10 @@ def _staged(
 
     def copy(pair: tuple[Wanted, Reference]) -> AudioRef | UsageError:
         try:
-            return stage(pair[0].source, store, settings.sources)
+            staged = stage(pair[0].source, store, settings.sources)
         except UsageError as error:
             return error
+        return staged.heard(pair[0].channels)
 
     items = {}
     for (mark, pair), found in zip(

@@ -10,6 +10,7 @@ import typer
 from coordinator.cli.options import (
     AfterBatchOption,
     AfterOption,
+    ChannelsOption,
     DeadlineOption,
     FailedDependencyOption,
     NoCacheOption,
@@ -21,6 +22,7 @@ from coordinator.cli.options import (
     scheduling,
 )
 from coordinator.cli.terminal import err, out, print_json, status_line
+from schemas.audio import Channels
 from schemas.errors import UsageError
 from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, FailedDependency, Priority
 
@@ -40,6 +42,7 @@ class Asked(NamedTuple):
     language: str | None
     options: dict[str, dict[str, object]]
     use_cache: bool
+    channels: Channels
 
 
 class Where(NamedTuple):
@@ -105,6 +108,7 @@ def submit(
     option: Annotated[
         list[str] | None, typer.Option("--option", help="ENGINE.OPTION=VALUE, repeatable.")
     ] = None,
+    channels: ChannelsOption = Channels.MIX,
     no_cache: NoCacheOption = False,
     key: Annotated[
         str | None, typer.Option("--key", help="Idempotency key: the same key is the same job.")
@@ -131,7 +135,8 @@ def submit(
     where = Where(files or [], manifest, watch, (recursive, tuple(include or ())), batch, settle)
     many = where.many(key)
     schedule = scheduling(priority, owner, deadline, deadline_policy)
-    asked = Asked(engine_names(engines), language, engine_options(option or []), not no_cache)
+    options = engine_options(option or [])
+    asked = Asked(engine_names(engines), language, options, not no_cache, channels)
     with Client(work=watch is not None, on_status=status_line(err())) as client:
         schedule["after"] = [client.find(job) for job in after or []]
         schedule["after_batches"] = after_batch or []

@@ -101,7 +101,8 @@ def prepare(
     store = open_store(settings)
     name = f"{audio.sha256}.{tag or os.getpid()}"
     with fetched(audio, store, alive) as source, _unfinished(store.incoming, name) as part:
-        prepared = made_apart(source, part, settings, watch)
+        by_channel = audio.split_of is not None
+        prepared = made_apart(source, part, settings, watch, by_channel=by_channel)
         with _told_as_storage_error():
             facts = part.with_suffix(".json")
             facts.write_text(prepared.model_dump_json())
@@ -147,7 +148,12 @@ def _left_by_earlier(folder: Path, name: str) -> list[Path]:
 
 
 def made_apart(
-    source: Path, part: Path, settings: Settings, watch: Callable[[Report], None]
+    source: Path,
+    part: Path,
+    settings: Settings,
+    watch: Callable[[Report], None],
+    *,
+    by_channel: bool = False,
 ) -> Prepared:
     """Have a file decoded into the new file `part` by a process that may do little else.
 
@@ -162,6 +168,7 @@ def made_apart(
         source=str(source.resolve()),
         target=str(part.resolve()),
         max_seconds=settings.worker.max_audio_seconds,
+        by_channel=by_channel,
         memory_bytes=rules.memory_bytes,
         base_seconds=rules.base_seconds,
         per_audio_second=rules.per_audio_second,
