@@ -73,6 +73,7 @@ def finish(
         strategy=strategy,
         processing=answers.processing,
         degraded=not answers.whole,
+        apart=found.apart,
     )
     return (_once_more if again or found.resent else _complete)(database, question)
 

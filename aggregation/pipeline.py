@@ -8,6 +8,7 @@ from typing import NamedTuple
 from uuid import UUID
 
 from aggregation.align import align
+from aggregation.apart import Apart, put_together
 from aggregation.calibrate import calibrated
 from aggregation.collect import collect
 from aggregation.collection import without_cycle_collection
@@ -48,6 +49,7 @@ class Question:
         speech: Where anybody speaks; None when it is not known.
         processing: Wall seconds that each engine took.
         degraded: Whether an engine gave nothing, or did not hear everything.
+        apart: How the channels lie that were heard one after another; None: they were mixed.
     """
 
     job_id: UUID
@@ -59,6 +61,7 @@ class Question:
     speech: SpeechMap | None = None
     processing: Mapping[str, float] = field(default_factory=dict)
     degraded: bool = False
+    apart: Apart | None = None
 
 
 class Understood(NamedTuple):
@@ -99,7 +102,7 @@ def understand(question: Question) -> Understood:
 
 @without_cycle_collection()
 def make_report(question: Question) -> Report:
-    """Understand → choose → rebuild → compare → score → recommend.
+    """Understand → choose → rebuild → compare → score → recommend → put channels together.
 
     Raises:
         NothingToMergeError: no engine gave a transcript.
@@ -116,7 +119,7 @@ def make_report(question: Question) -> Report:
     pairs = compare_pairs(network, apart, rule)
     differences = list_differences(network, choice, merged, words_at, rule)
     qualities = engine_qualities(context, choice.ids, pairs, findings)
-    return Report(
+    report = Report(
         job_id=question.job_id,
         language=language,
         language_reason=reason,
@@ -133,3 +136,4 @@ def make_report(question: Question) -> Report:
         findings=findings,
         repairs={engine.engine: engine.repairs for engine in heard if engine.repairs},
     )
+    return report if question.apart is None else put_together(report, question.apart)

@@ -30,10 +30,12 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, Insert, insert
 from sqlalchemy.orm import Session
 
+from aggregation.apart import Apart
 from aggregation.errors import CorruptTranscriptError
 from schemas.database import telling
 from schemas.dependency_tables import BatchDependency, Dependency
 from schemas.jobs import JobState
+from schemas.media_table import Medium
 from schemas.names import CHANNEL_WORK
 from schemas.report import Report
 from schemas.runs import Failure
@@ -77,6 +79,8 @@ class StoredJob:
     resent: bool
     #: In the order of the request, chunk by chunk.
     runs: tuple[StoredRun, ...]
+    #: How the channels lie that were heard one after another; None: they were mixed.
+    apart: Apart | None = None
 
 
 #: Columns rather than rows as objects: half of the time that a short job's comparison takes.
@@ -90,6 +94,15 @@ _RUN = (
     EngineRun.chunk_start,
     EngineRun.chunk_seconds,
 )
+#: `MediaInfo` as JSON of a recording whose channels are heard apart; null of any other.
+APART = case(
+    (
+        Job.audio["split_of"].astext.is_not(None),
+        select(Medium.prepared["info"])
+        .where(Medium.sha256 == Job.audio["sha256"].astext)
+        .scalar_subquery(),
+    )
+).label("apart")
 _JOB = (
     select(
         Job.state.label("job_state"),
@@ -98,6 +111,7 @@ _JOB = (
         exists()
         .where(StoredEvent.job_id == Job.id, StoredEvent.kind == RESENT_EVENT)
         .label("resent"),
+        APART,
         *_RUN,
     )
     .outerjoin(EngineRun, EngineRun.job_id == Job.id)
@@ -114,7 +128,15 @@ def load_job(connection: Connection, job_id: UUID) -> StoredJob | None:
     job = rows[0]
     runs = tuple(_run(row) for row in rows if row.engine is not None)
     cancelled = job.cancel_requested_at is not None
-    return StoredJob(job.job_state, cancelled, job.request, job.resent, runs)
+    return StoredJob(job.job_state, cancelled, job.request, job.resent, runs, apart_of(job.apart))
+
+
+def apart_of(info: dict[str, Any] | None) -> Apart | None:
+    """Return how the channels lie in a recording that was prepared with them apart."""
+    if not info:
+        return None
+    channels = int(info["channels"])
+    return Apart(channels, float(info["seconds"]) / channels)
 
 
 def load_runs(session: Session, job_id: UUID) -> tuple[StoredRun, ...]:

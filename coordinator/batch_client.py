@@ -32,8 +32,13 @@ class BatchClient(ClientPart):
         with self.database.transaction() as session:
             return open_batch(session, order.key, order.label)
 
-    def fill(self, batch_id: UUID, order: Order) -> Iterator[Step]:
+    def fill(self, batch_id: UUID, order: Order, *, by_bytes: bool = False) -> Iterator[Step]:
         """Submit what the batch does not have of the order; yield what became of each part.
+
+        Args:
+            batch_id: the batch.
+            order: what is wanted.
+            by_bytes: whether a file that has changed its date alone counts as the same.
 
         Raises:
             UsageError: a folder, the manifest or the request is wrong; what was told, stays.
@@ -41,7 +46,8 @@ class BatchClient(ClientPart):
             LedgerError: the database does not answer.
         """
         needed: set[str] = set()
-        for step in fill(self.database, self.settings, batch_id, order.wanted()):
+        wanted = order.wanted()
+        for step in fill(self.database, self.settings, batch_id, wanted, by_bytes=by_bytes):
             if step.engines - needed and (self._work or self.stack.reused):
                 self.stack.need(engines=tuple(sorted(step.engines)), work=True)
                 needed |= step.engines

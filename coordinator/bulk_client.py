@@ -11,6 +11,7 @@ from coordinator.client_part import ClientPart
 from coordinator.errors import BadRequestError
 from coordinator.staging import stage
 from coordinator.submit import job_request
+from schemas.media_store import open_store
 
 if TYPE_CHECKING:
     import os
@@ -44,8 +45,8 @@ class BulkClient(ClientPart):
         if len(sources) > MAX_JOBS:
             message = f"{len(sources):,} recordings: at most {MAX_JOBS:,} are accepted together"
             raise BadRequestError(message)
-        root, rules = self.settings.media_root, self.settings.sources
-        recordings = [stage(source, root, rules) for source in sources]
+        store, rules = open_store(self.settings), self.settings.sources
+        recordings = [stage(source, store, rules) for source in sources]
         with self.database.transaction() as session:
             jobs = accept_many(
                 session,

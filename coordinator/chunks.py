@@ -22,7 +22,12 @@ LEAST_SILENCE = 0.2
 SECONDS_FOR_SILENCE, MOST_SILENCE = 10.0, 1.0
 
 
-def plan(seconds: float, speech: Sequence[tuple[float, float]], rules: MediaSettings) -> ChunkPlan:
+def plan(
+    seconds: float,
+    speech: Sequence[tuple[float, float]],
+    rules: MediaSettings,
+    stretches: int = 1,
+) -> ChunkPlan:
     """Cut a recording into chunks of about equal length, each `chunk_seconds` at most or so.
 
     Each cut lies in the silence that suits best near its place. Where somebody speaks all the
@@ -32,7 +37,26 @@ def plan(seconds: float, speech: Sequence[tuple[float, float]], rules: MediaSett
         seconds: the recording's length.
         speech: where somebody speaks, in order.
         rules: how long chunks are, and how long an overlap is.
+        stretches: of how many equally long parts with nothing in common it is: channels that are
+            heard apart. No chunk has two of them.
     """
+    if stretches == 1:
+        return _plan(seconds, speech, rules)
+    length = seconds / stretches
+    chunks: list[Span] = []
+    for number in range(stretches):
+        begin = number * length
+        found = [
+            (max(start - begin, 0.0), min(end - begin, length))
+            for start, end in speech
+            if end > begin and start < begin + length
+        ]
+        part = _plan(length, found, rules).chunks
+        chunks += [_span(begin + span.start, begin + span.end) for span in part]
+    return ChunkPlan(chunks=tuple(chunks))
+
+
+def _plan(seconds: float, speech: Sequence[tuple[float, float]], rules: MediaSettings) -> ChunkPlan:
     count = math.ceil(seconds / rules.chunk_seconds)
     if count <= 1:
         return ChunkPlan(chunks=(Span(seconds=max(seconds, 1e-3)),))

@@ -26,8 +26,10 @@ from coordinator.queue_client import QueueClient
 from coordinator.staging import stage
 from coordinator.submit import accept, job_request
 from coordinator.watching import watch_jobs
+from schemas.audio import Channels
 from schemas.database import Database
 from schemas.live_settings import LiveSettings
+from schemas.media_store import open_store
 from schemas.settings import Settings, load_settings
 from schemas.tables import Batch
 
@@ -141,6 +143,7 @@ class Client(QueueClient, BulkClient, BatchClient):
         options: Mapping[str, Mapping[str, object]] | None = None,
         require_all: bool = False,
         use_cache: bool = True,
+        channels: Channels = Channels.MIX,
         idempotency_key: str | None = None,
         join_open: bool = False,
         batch_id: UUID | None = None,
@@ -155,6 +158,7 @@ class Client(QueueClient, BulkClient, BatchClient):
             options: options by engine name.
             require_all: fail the job when any engine gives no answer, rather than complete without.
             use_cache: take what an engine heard of the same bytes before, asked the same.
+            channels: whether the channels are mixed, or each is heard apart, as one speaker.
             idempotency_key: the same key gives the same job, however often it is submitted.
             join_open: answer with an unfinished job that asks the same of the same bytes.
             batch_id: the batch that the job belongs to, from `new_batch`.
@@ -171,12 +175,12 @@ class Client(QueueClient, BulkClient, BatchClient):
             chosen, language, options, require_all=require_all, use_cache=use_cache
         )
         scheduled = make_schedule(schedule)
-        audio = stage(source, settings.media_root, settings.sources)
+        staged = stage(source, open_store(settings), settings.sources)
         with self.database.transaction() as session:
             accepted = accept(
                 session,
                 request,
-                audio,
+                staged.heard(channels),
                 idempotency_key=idempotency_key,
                 join_open=join_open,
                 batch_id=batch_id,

@@ -19,6 +19,7 @@ from schemas.base import Contract
 from schemas.errors import ChordscribeError
 from schemas.jobs import JobState
 from schemas.logs import redact
+from schemas.media_store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -74,7 +75,7 @@ def _packages() -> Iterator[Check]:
 
 
 def _disk(settings: Settings) -> Check:
-    folder = settings.media_root
+    folder = open_store(settings).incoming
     while not folder.exists():
         folder = folder.parent
     free = shutil.disk_usage(folder).free

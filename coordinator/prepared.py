@@ -103,8 +103,8 @@ def _fail(session: Session, job_id: UUID, failure: Failure) -> None:
 def _place(session: Session, settings: Settings, jobs: Sequence[Row[Any]]) -> None:
     by_id = {job.id: job for job in jobs}
     found = {job.id: Prepared.model_validate(job.prepared) for job in jobs}
-    plans = {job_id: _plan(prepared, settings) for job_id, prepared in found.items()}
     audios = {job.id: AudioRef.model_validate(job.audio) for job in jobs}
+    plans = {job_id: _plan(one, audios[job_id], settings) for job_id, one in found.items()}
     lengths = {audios[job_id].sha256: found[job_id].info.seconds for job_id in by_id}
     runs = session.execute(
         select(EngineRun.id, EngineRun.job_id, EngineRun.engine, EngineRun.position)
@@ -133,8 +133,9 @@ def _place(session: Session, settings: Settings, jobs: Sequence[Row[Any]]) -> No
         record_event(session, job_id, "job_prepared", **_told(prepared, plans[job_id]))
 
 
-def _plan(prepared: Prepared, settings: Settings) -> ChunkPlan:
-    return plan(prepared.info.seconds, prepared.speech.spans, settings.media)
+def _plan(prepared: Prepared, audio: AudioRef, settings: Settings) -> ChunkPlan:
+    info = prepared.info
+    return plan(info.seconds, prepared.speech.spans, settings.media, audio.stretches(info))
 
 
 def _row(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 #: The speech map, which may be long, is read of those alone that have to be cut.
 READY = text("""
 SELECT sha256, seconds,
+       CASE WHEN audio ->> 'split_of' IS NULL THEN 1
+            ELSE CAST(prepared -> 'info' ->> 'channels' AS int) END AS stretches,
        CASE WHEN seconds > :chunk THEN prepared -> 'speech' -> 'spans' ELSE '[]' END AS spans
 FROM media WHERE sha256 = ANY(:among) AND state = 'ready'
 """)
@@ -67,5 +69,6 @@ def read_plans(
     """Return how those of the recordings are cut that are prepared."""
     asked = {"among": list(among), "chunk": rules.chunk_seconds}
     return {
-        row.sha256: plan(row.seconds, row.spans, rules) for row in session.execute(READY, asked)
+        row.sha256: plan(row.seconds, row.spans, rules, row.stretches)
+        for row in session.execute(READY, asked)
     }

@@ -14,6 +14,8 @@ from coordinator.errors import BadSourceError, StagingError
 from coordinator.sources import local
 from coordinator.sources.reference import Reference, read_reference
 from schemas.audio import AudioRef
+from schemas.errors import MediaStoreError
+from schemas.media_store import MediaStore, as_store
 from schemas.settings import SourceSettings
 
 if TYPE_CHECKING:
@@ -24,15 +26,16 @@ RULES = SourceSettings()
 
 
 def stage(
-    source: str | os.PathLike[str], media_root: Path, rules: SourceSettings = RULES
+    source: str | os.PathLike[str], media: Path | MediaStore, rules: SourceSettings = RULES
 ) -> AudioRef:
     """Copy the recording that `source` names into the media store, unless its bytes are there.
 
-    The copy is written aside, flushed to disk, then renamed: a reader never sees half a file.
+    The copy is written aside, flushed to disk, then renamed: a reader never sees half a file. It
+    is uploaded where the store is a bucket, unless that has the same bytes.
 
     Args:
         source: a path, or an address.
-        media_root: the media store.
+        media: the media store, or its folder.
         rules: which addresses may be read.
 
     Raises:
@@ -40,13 +43,16 @@ def stage(
             changed meanwhile.
         StagingError: the media store cannot be written.
     """
+    store = as_store(media)
     reference = read_reference(source, rules)
     with _opened(reference, rules) as blocks:
         try:
-            return _store(_capped(blocks, reference, rules), reference, media_root)
+            return _store(_capped(blocks, reference, rules), reference, store)
         except OSError as error:
-            message = f"cannot write to the media store {media_root}: {error.strerror}"
+            message = f"cannot write to the media store {store.shown}: {error.strerror}"
             raise StagingError(message) from error
+        except MediaStoreError as error:
+            raise StagingError(str(error)) from error
 
 
 def _opened(reference: Reference, rules: SourceSettings) -> AbstractContextManager[Iterator[bytes]]:
@@ -80,11 +86,10 @@ def _capped(
         raise BadSourceError(message)
 
 
-def _store(blocks: Iterator[bytes], reference: Reference, media_root: Path) -> AudioRef:
+def _store(blocks: Iterator[bytes], reference: Reference, store: MediaStore) -> AudioRef:
     first = next(blocks)  # an empty recording leaves no trace
-    incoming = media_root / "incoming"
-    incoming.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=incoming)
+    store.incoming.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=store.incoming)
     part = Path(name)
     try:
         with os.fdopen(handle, "wb") as copy:
@@ -95,7 +100,7 @@ def _store(blocks: Iterator[bytes], reference: Reference, media_root: Path) -> A
             copy.flush()
             os.fsync(copy.fileno())
         ref = AudioRef(sha256=digest.hexdigest(), size=size, name=reference.name)
-        _keep(part, media_root / ref.key)
+        store.put(part, ref.key, keep=False)
     finally:
         part.unlink(missing_ok=True)
     return ref
@@ -104,10 +109,3 @@ def _store(blocks: Iterator[bytes], reference: Reference, media_root: Path) -> A
 def _write(block: bytes, copy: BinaryIO, digest: hashlib._Hash) -> int:
     digest.update(block)
     return copy.write(block)
-
-
-def _keep(part: Path, final: Path) -> None:
-    """Move `part` to its place; the workers, who may be other users, can read it."""
-    part.chmod(0o644)
-    final.parent.mkdir(exist_ok=True)
-    part.replace(final)

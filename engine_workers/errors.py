@@ -107,6 +107,10 @@ class NodeTakenError(ChordscribeError):
     """Another supervisor looks after the pools of a node of this name."""
 
 
+class TargetError(UsageError):
+    """The file cannot be written there."""
+
+
 class UnknownPoolError(UsageError):
     """There is no such pool."""
 

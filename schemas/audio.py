@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Any, Self
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, SerializerFunctionWrapHandler, StringConstraints, model_serializer
 
 from schemas.base import Contract
 
@@ -12,37 +14,79 @@ from schemas.base import Contract
 Sha256 = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
+class Channels(StrEnum):
+    """How a recording of several channels is heard."""
+
+    #: All of them mixed to one.
+    MIX = "mix"
+    #: Each by itself, as one speaker.
+    SPLIT = "split"
+
+
 class AudioRef(Contract):
     """A staged recording: found again by its content, never by where it came from."""
 
-    #: SHA-256 of the source's bytes; also its key in the media store.
+    #: SHA-256 of the source's bytes; of what `heard` says where its channels are heard apart.
     sha256: Sha256
     #: Size of the source in bytes.
     size: Annotated[int, Field(gt=0)]
     #: The last part of the path it was submitted by, for people to read.
     name: str
+    #: The source's SHA-256 where its channels are heard one after another; None: mixed to one.
+    split_of: Sha256 | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_before(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Leave out what is usual: what was written before is equal, and readable by old code."""
+        values: dict[str, Any] = dump(self)
+        if values.get("split_of") is None:
+            values.pop("split_of", None)
+        return values
+
+    def heard(self, channels: Channels) -> Self:
+        """Return the recording as it is heard; with its channels apart it is another recording."""
+        if channels != Channels.SPLIT or self.split_of is not None:
+            return self
+        mark = hashlib.sha256(f"{self.sha256} by channel".encode()).hexdigest()
+        return self.model_copy(update={"sha256": mark, "split_of": self.sha256})
 
     @property
     def key(self) -> str:
-        """The recording's path below the media store's root."""
-        return f"{self.sha256[:2]}/{self.sha256}"
+        """The source's path below the media store's root."""
+        return _key(self.split_of or self.sha256)
 
     @property
     def canonical_key(self) -> str:
-        """The path, below the same root, of the file that engines read: 16 kHz mono FLAC."""
-        return f"{self.key}.flac"
+        """The path, below the same root, of the file that engines read: 16 kHz mono FLAC.
+
+        Where channels are heard apart, it has them one after another.
+        """
+        return f"{_key(self.sha256)}.flac"
+
+    @property
+    def facts_key(self) -> str:
+        """The path, below the same root, of what preparing it has found out: `Prepared` as JSON."""
+        return f"{_key(self.sha256)}.json"
+
+    def stretches(self, info: MediaInfo) -> int:
+        """Return of how many equally long parts, with nothing in common, its canonical file is."""
+        return info.channels if self.split_of is not None else 1
+
+
+def _key(sha256: str) -> str:
+    return f"{sha256[:2]}/{sha256}"
 
 
 class MediaInfo(Contract):
     """What the decoder found in a recording."""
 
-    #: Length of the decoded audio in seconds.
+    #: Length of the decoded audio in seconds; of all channels together where they are apart.
     seconds: Annotated[float, Field(ge=0)]
     #: Name of the container's format, as the demuxer gives it.
     container: str
     #: Name of the audio codec.
     codec: str
-    #: Channels of the source (the decoded audio is mono).
+    #: Channels of the source (the decoded audio is mono, or they are one after another).
     channels: int
     #: Sample rate of the source in hertz (the decoded audio has 16,000).
     sample_rate: int

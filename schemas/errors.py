@@ -32,3 +32,11 @@ class LedgerError(ChordscribeError):
 
 class SchemaVersionError(LedgerError):
     """The database's schema is not the one this version of the code needs."""
+
+
+class MediaStoreError(ChordscribeError):
+    """The media store cannot be read or written."""
+
+
+class MissingMediaError(MediaStoreError):
+    """The media store does not have it."""

@@ -118,6 +118,8 @@ class Finding(Contract):
     #: The beginning of what it wrote; empty for a gap.
     text: str
     reasons: tuple[str, ...]
+    #: Who speaks there, where that is known: `channel 1`.
+    speaker: str | None = None
 
 
 class Difference(Contract):
@@ -134,6 +136,8 @@ class Difference(Contract):
     kind: DifferenceKind = DifferenceKind.SUBSTITUTION
     #: Share of the engines behind what was chosen; 0 where silence was.
     support: Score = 0.0
+    #: Who speaks there, where that is known: `channel 1`.
+    speaker: str | None = None
 
 
 class Comparison(Contract):
@@ -222,6 +226,13 @@ class MergedSegment(Contract):
     start: Seconds | None
     end: Seconds | None
     words: tuple[MergedWord, ...]
+    #: Who speaks, where that is known: `channel 1`.
+    speaker: str | None = None
+
+    @property
+    def line(self) -> str:
+        """The text, after who speaks where that is known."""
+        return f"{self.speaker}: {self.text}" if self.speaker else self.text
 
 
 class MergedTranscript(Contract):

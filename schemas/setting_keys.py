@@ -61,7 +61,8 @@ def file_name(model: type[BaseModel], path: tuple[object, ...]) -> str:
 def model_path(model: type[BaseModel], name: str) -> tuple[str, ...]:
     """Return the attributes that lead to what the file calls `name`."""
     parts = tuple(name.split("."))
-    for field, stands in places(model).items():
+    longest_first = sorted(places(model).items(), key=lambda it: -len(it[1]))
+    for field, stands in longest_first:
         if parts[: len(stands)] == stands:
             return (field, *parts[len(stands) :])
     return parts

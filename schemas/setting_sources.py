@@ -151,9 +151,10 @@ def categorised(source: PydanticBaseSettingsSource) -> PydanticBaseSettingsSourc
     The shorter names without the category work as well.
     """
     if isinstance(source, EnvSettingsSource):
-        renamed = {short_name(source.settings_cls, name): name for name in source.env_vars}
-        longer = {short: source.env_vars[name] for short, name in renamed.items() if short != name}
-        source.env_vars = {**source.env_vars, **longer}
+        short = {name: short_name(source.settings_cls, name) for name in source.env_vars}
+        as_they_are = {name: it for name, it in source.env_vars.items() if short[name] == name}
+        renamed = {short[name]: it for name, it in source.env_vars.items() if short[name] != name}
+        source.env_vars = {**as_they_are, **renamed}
     return source
 
 

@@ -30,6 +30,7 @@ from schemas.setting_sources import (
     reading_instead,
 )
 from schemas.setting_words import problems
+from schemas.storage import StorageSettings
 from schemas.strategies import DEFAULT_STRATEGY, installed_strategy
 
 LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
@@ -226,6 +227,7 @@ class Settings(BaseSettings):
     #: Where the embedded servers and the staged media lie.
     data_dir: Annotated[Folder, In("storage")] = Field(default_factory=default_data_dir)
     #: Where staged media lie; None: `media` under `data_dir`. Shared by all machines of a cluster.
+    #: `storage.url`, where it is set, says so in its stead.
     media_dir: Annotated[Folder | None, In("storage")] = None
     #: Where models lie that `chordscribe models pull` brought, or that were put there by hand, each
     #: in a folder; None: `models` under `data_dir`. A request can use these, and no other folder.
@@ -244,6 +246,7 @@ class Settings(BaseSettings):
     )
     media: Annotated[MediaSettings, In("performance"), HOT] = MediaSettings()
     sources: Annotated[SourceSettings, In("security")] = SourceSettings()
+    storage: StorageSettings = StorageSettings()
     cache: Annotated[CacheSettings, HOT] = CacheSettings()
     scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
     aggregation: AggregationSettings = AggregationSettings()
@@ -255,8 +258,13 @@ class Settings(BaseSettings):
 
     @property
     def media_root(self) -> Path:
-        """The folder of the staged media."""
-        return self.media_dir or self.data_dir / "media"
+        """The folder of the staged media; `schemas.media_store` knows of buckets, too."""
+        return self.storage.folder or self.media_dir or self.data_dir / "media"
+
+    @property
+    def media_cache(self) -> Path:
+        """The folder that keeps what was fetched from a bucket."""
+        return self.storage.cache_dir or self.data_dir / "cache" / "media"
 
     @property
     def models_root(self) -> Path:

@@ -76,6 +76,7 @@ def from_job(database: Database, reference: str, strategy: str = DEFAULT_STRATEG
             raise NoSuchJobError(message)
         job = found[0]
         runs = store.load_runs(session, job.id)
+        info = session.scalar(select(store.APART).where(Job.id == job.id))
         answers = answers_of(runs)
         language = job.request.get("language")
         prior = records.load_priors(session, language or answers.language)
@@ -89,6 +90,7 @@ def from_job(database: Database, reference: str, strategy: str = DEFAULT_STRATEG
         prior=prior,
         strategy=strategy,
         processing=answers.processing,
+        apart=store.apart_of(info),
     )
 
 

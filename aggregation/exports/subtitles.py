@@ -23,8 +23,10 @@ def subtitles(report: Report) -> pysubs2.SSAFile:
     lines = list(_lines(report))
     for (segment, start, end), following in zip(lines, [*lines[1:], None], strict=True):
         stop = end if following is None else min(end, max(following[1], start))
-        text = segment.text.replace("\n", " ")
-        file.append(pysubs2.SSAEvent(start=round(1000 * start), end=round(1000 * stop), text=text))
+        text = segment.line.replace("\n", " ")
+        event = pysubs2.SSAEvent(start=round(1000 * start), end=round(1000 * stop), text=text)
+        event.name = segment.speaker or ""
+        file.append(event)
     return file
 
 

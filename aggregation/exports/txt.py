@@ -6,5 +6,5 @@ from schemas.report import Report
 
 
 def export(report: Report) -> str:
-    """Return the merged transcript's lines."""
-    return "".join(f"{segment.text}\n" for segment in report.merged.segments if segment.text)
+    """Return the merged transcript's lines, each with who speaks where that is known."""
+    return "".join(f"{segment.line}\n" for segment in report.merged.segments if segment.text)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
-from sqlalchemy import func, insert, select
+from sqlalchemy import func, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from coordinator.batches.wanted import label_of, mark_of, reference_of
@@ -17,7 +17,8 @@ from coordinator.sources.shown import shown
 from coordinator.staging import stage
 from schemas.batch_tables import BatchItem
 from schemas.errors import UsageError
-from schemas.tables import Batch
+from schemas.media_store import open_store
+from schemas.tables import Batch, Job
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,12 +72,25 @@ def open_batch(session: Session, key: str, label: str | None) -> tuple[UUID, boo
 
 
 def fill(
-    database: Database, settings: Settings, batch_id: UUID, wanted: Iterable[Wanted]
+    database: Database,
+    settings: Settings,
+    batch_id: UUID,
+    wanted: Iterable[Wanted],
+    *,
+    by_bytes: bool = False,
 ) -> Iterator[Step]:
     """Stage and submit what the batch does not have; yield what became of each two hundred.
 
     What a step tells of is accepted for good: whoever is interrupted goes on by filling the batch
     with the same again. Two who do so at the same time submit nothing twice.
+
+    Args:
+        database: the ledger.
+        settings: where the media are, what may be read.
+        batch_id: the batch.
+        wanted: what is wanted, in whatever number.
+        by_bytes: whether a source that the batch has counts as the same while its bytes are. It
+            costs a look at all of the batch for each two hundred.
 
     Raises:
         StagingError: the media store cannot be written.
@@ -99,6 +113,9 @@ def fill(
             )
             if items:
                 with database.transaction() as session:
+                    _alone(session, batch_id)
+                    if by_bytes:
+                        _keep_same(session, batch_id, items)
                     _accept(session, settings, batch_id, items, step)
             yield step
 
@@ -141,11 +158,14 @@ def _staged(
     settings: Settings,
     step: Step,
 ) -> dict[str, _Item]:
+    store = open_store(settings)
+
     def copy(pair: tuple[Wanted, Reference]) -> AudioRef | UsageError:
         try:
-            return stage(pair[0].source, settings.media_root, settings.sources)
+            staged = stage(pair[0].source, store, settings.sources)
         except UsageError as error:
             return error
+        return staged.heard(pair[0].channels)
 
     items = {}
     for (mark, pair), found in zip(
@@ -158,11 +178,36 @@ def _staged(
     return items
 
 
+def _alone(session: Session, batch_id: UUID) -> None:
+    """Let whoever fills the same batch meanwhile wait for our commit."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(batch_id), 0))))
+
+
+def _keep_same(session: Session, batch_id: UUID, items: dict[str, _Item]) -> None:
+    """Mark entries of the batch anew whose sources were touched, their bytes being the same."""
+    marks = {label_of(item.reference): mark for mark, item in items.items()}
+    rows = session.execute(
+        select(BatchItem.mark, BatchItem.source, Job.audio["sha256"].astext.label("sha256"))
+        .join(Job, Job.id == BatchItem.job_id)
+        .where(BatchItem.batch_id == batch_id, BatchItem.source.in_(marks))
+    ).all()
+    there = _known(session, batch_id, items)
+    for row in rows:
+        mark = marks[row.source]
+        if row.sha256 == items[mark].audio.sha256 and mark not in there:
+            there.add(mark)
+            session.execute(
+                update(BatchItem)
+                .where(BatchItem.batch_id == batch_id, BatchItem.mark == row.mark)
+                .values(mark=mark)
+                .execution_options(synchronize_session=False)
+            )
+
+
 def _accept(
     session: Session, settings: Settings, batch_id: UUID, items: dict[str, _Item], step: Step
 ) -> None:
-    """Accept jobs for the items; whoever fills the same batch meanwhile waits for our commit."""
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(str(batch_id), 0))))
+    """Accept jobs for those items that the batch does not have."""
     there = _known(session, batch_id, items)
     step.known += len(there)
     alike: dict[str, list[tuple[str, _Item]]] = {}

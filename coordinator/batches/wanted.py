@@ -17,6 +17,7 @@ from coordinator.sources.reference import Reference, read_reference
 from coordinator.sources.shown import printable, shown
 from coordinator.sources.walking import Folders, expand
 from coordinator.submit import job_request
+from schemas.audio import Channels
 from schemas.errors import UsageError
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ class Wanted:
     schedule: Schedule
     labels: Mapping[str, str] = field(default_factory=dict)
     reference: str | None = None
+    channels: Channels = Channels.MIX
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,9 @@ class Order:
     #: What tells it from an order that is otherwise the same.
     label: str | None = None
     use_cache: bool = True
+    channels: Channels = Channels.MIX
+    #: Whether each source is one file, whatever it is called: no folder, no pattern.
+    whole: bool = False
     _requests: dict[tuple[tuple[str, ...], str | None], JobRequest] = field(default_factory=dict)
 
     def wanted(self) -> Iterator[Wanted]:
@@ -65,8 +70,9 @@ class Order:
             yield from (self._of_row(row) for row in read_manifest(self.manifest))
         if self.sources:
             request, schedule = self._request((), None), self._schedule(None, None)
-            for source in expand(self.sources, self.folders, self.settings.sources):
-                yield Wanted(source, request, schedule)
+            found = expand(self.sources, self.folders, self.settings.sources)
+            for source in self.sources if self.whole else found:
+                yield Wanted(source, request, schedule, channels=self.channels)
 
     def count(self) -> int:
         """Return how many there are; the manifest is checked to its end by it.
@@ -86,11 +92,24 @@ class Order:
             "manifest": _absolute(str(self.manifest)) if self.manifest else None,
             "folders": [self.folders.recursive, self.folders.include],
             "asked": [self.engines, self.language, self.options, self.label, self.use_cache],
+            **({} if self.channels == Channels.MIX else {"channels": self.channels}),
             "schedule": {
                 name: str(value) for name, value in self.schedule.items() if name != "deadline"
             },
         }
         return hashlib.sha256(json.dumps(given, sort_keys=True).encode()).hexdigest()
+
+    @property
+    def watched(self) -> Path:
+        """The folder of an order for what arrives in one.
+
+        Raises:
+            BadSourceError: it names something else.
+        """
+        if self.manifest is not None or len(self.sources) != 1:
+            message = "one folder is watched at a time, without a manifest"
+            raise BadSourceError(message)
+        return Path(_absolute(self.sources[0]))
 
     def _request(self, engines: tuple[str, ...], language: str | None) -> JobRequest:
         """Return what is asked; rows that ask alike, which most do, are checked once."""
@@ -118,7 +137,7 @@ class Order:
         except UsageError as error:
             message = f"the manifest asks wrongly for {shown(row.source)}: {error}"
             raise BadManifestError(message) from error
-        return Wanted(row.source, request, schedule, row.labels, row.reference)
+        return Wanted(row.source, request, schedule, row.labels, row.reference, self.channels)
 
 
 def mark_of(wanted: Wanted, reference: Reference) -> str:

@@ -10,6 +10,7 @@ import typer
 
 from coordinator.asking import Scheduling, read_deadline
 from coordinator.errors import BadRequestError
+from schemas.audio import Channels
 from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, FailedDependency, Priority
 
 PriorityOption = Annotated[
@@ -37,6 +38,11 @@ FailedDependencyOption = Annotated[
 
 NoCacheOption = Annotated[
     bool, typer.Option("--no-cache", help="Let engines listen again to what they heard before.")
+]
+
+
+ChannelsOption = Annotated[
+    Channels, typer.Option("--channels", help="split: hear each channel apart, as one speaker.")
 ]
 
 

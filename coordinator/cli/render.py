@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import groupby
 from typing import TYPE_CHECKING
 
 from rich.markup import escape
@@ -59,7 +60,7 @@ def show_report(console: Console, view: JobView, report: Report) -> None:
     head = f"{escape(view.audio.name)} · {clock(report.audio_seconds)} · {engines}"
     console.print(f"[bold]{head}[/bold]")
     console.print()
-    console.print(escape(report.merged.text) or "[dim](nobody heard a word)[/dim]")
+    console.print(escape(_text(report)) or "[dim](nobody heard a word)[/dim]")
     console.print()
     for missing in report.missing:
         console.print(
@@ -77,6 +78,15 @@ def show_report(console: Console, view: JobView, report: Report) -> None:
         console.print(f"             {summary.engine}: {summary.words} words{speed}", style="dim")
     _show_differences(console, report)
     console.print(f"[dim]Job          {short(view)}[/dim]")
+
+
+def _text(report: Report) -> str:
+    """Return the merged text; where it is known who speaks, a line for each turn."""
+    segments = [segment for segment in report.merged.segments if segment.text]
+    if not any(segment.speaker for segment in segments):
+        return report.merged.text
+    turns = groupby(segments, key=lambda segment: segment.speaker)
+    return "\n".join(f"{who}: {' '.join(one.text for one in said)}" for who, said in turns)
 
 
 def _show_agreement(console: Console, report: Report) -> None:

@@ -10,6 +10,7 @@ import typer
 from coordinator.cli.options import (
     AfterBatchOption,
     AfterOption,
+    ChannelsOption,
     DeadlineOption,
     FailedDependencyOption,
     NoCacheOption,
@@ -21,6 +22,7 @@ from coordinator.cli.options import (
     scheduling,
 )
 from coordinator.cli.terminal import err, out, print_json, status_line
+from schemas.audio import Channels
 from schemas.errors import UsageError
 from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, FailedDependency, Priority
 
@@ -40,6 +42,41 @@ class Asked(NamedTuple):
     language: str | None
     options: dict[str, dict[str, object]]
     use_cache: bool
+    channels: Channels
+
+
+class Where(NamedTuple):
+    """Where the recordings are."""
+
+    sources: list[str]
+    manifest: Path | None
+    watch: Path | None
+    folders: tuple[bool, tuple[str, ...]]
+    #: The batch's name.
+    batch: str | None
+    #: Seconds without a change after which a file that arrived is whole.
+    settle: float
+
+    def many(self, key: str | None) -> bool:
+        """Return whether it makes a batch.
+
+        Raises:
+            UsageError: what was asked does not go together.
+        """
+        from coordinator.sources.walking import is_many  # noqa: PLC0415  # keeps `--help` fast
+
+        if self.watch is not None and (self.sources or self.manifest is not None):
+            message = "--watch takes what arrives in its folder: give no other files"
+            raise UsageError(message)
+        if not self.sources and self.manifest is None and self.watch is None:
+            message = "nothing to submit: name files, folders, addresses, or a --manifest"
+            raise UsageError(message)
+        single = self.manifest is None and self.watch is None and self.batch is None
+        many = not single or any(map(is_many, self.sources))
+        if key is not None and (many or len(self.sources) > 1):
+            message = "--key names one job: submit the files one by one"
+            raise UsageError(message)
+        return many
 
 
 def submit(
@@ -55,6 +92,13 @@ def submit(
     manifest: Annotated[
         Path | None, typer.Option("--manifest", help="CSV or JSONL, one recording a row.")
     ] = None,
+    watch: Annotated[
+        Path | None,
+        typer.Option("--watch", help="Go on with what arrives in this folder, until Ctrl-C."),
+    ] = None,
+    settle: Annotated[
+        float, typer.Option("--settle", min=0.1, help="Seconds after which a file is whole.")
+    ] = 5.0,
     engines: Annotated[
         str | None, typer.Option("--engines", "-e", help="Engines, separated by commas.")
     ] = None,
@@ -64,6 +108,7 @@ def submit(
     option: Annotated[
         list[str] | None, typer.Option("--option", help="ENGINE.OPTION=VALUE, repeatable.")
     ] = None,
+    channels: ChannelsOption = Channels.MIX,
     no_cache: NoCacheOption = False,
     key: Annotated[
         str | None, typer.Option("--key", help="Idempotency key: the same key is the same job.")
@@ -86,52 +131,43 @@ def submit(
     it: only what it does not have yet is submitted.
     """
     from coordinator.client import Client  # noqa: PLC0415  # keeps `--help` fast
-    from coordinator.sources.walking import is_many  # noqa: PLC0415
 
-    sources = files or []
-    if not sources and manifest is None:
-        message = "nothing to submit: name files, folders, addresses, or a --manifest"
-        raise UsageError(message)
-    many = manifest is not None or batch is not None or any(map(is_many, sources))
-    if key is not None and (many or len(sources) > 1):
-        message = "--key names one job: submit the files one by one"
-        raise UsageError(message)
+    where = Where(files or [], manifest, watch, (recursive, tuple(include or ())), batch, settle)
+    many = where.many(key)
     schedule = scheduling(priority, owner, deadline, deadline_policy)
-    asked = Asked(engine_names(engines), language, engine_options(option or []), not no_cache)
-    with Client(work=False, on_status=status_line(err())) as client:
+    options = engine_options(option or [])
+    asked = Asked(engine_names(engines), language, options, not no_cache, channels)
+    with Client(work=watch is not None, on_status=status_line(err())) as client:
         schedule["after"] = [client.find(job) for job in after or []]
         schedule["after_batches"] = after_batch or []
         schedule["on_failed_dependency"] = on_failed_dependency
         if many:
-            folders = (recursive, tuple(include or ()))
-            _as_batch(client, (sources, manifest, folders, batch), asked, schedule, as_json=as_json)
+            _as_batch(client, where, asked, schedule, as_json=as_json)
         else:
-            _one_by_one(client, sources, asked, schedule, key=key, as_json=as_json)
+            _one_by_one(client, where.sources, asked, schedule, key=key, as_json=as_json)
 
 
 def _as_batch(
-    client: Client,
-    where: tuple[list[str], Path | None, tuple[bool, tuple[str, ...]], str | None],
-    asked: Asked,
-    schedule: Scheduling,
-    *,
-    as_json: bool,
+    client: Client, where: Where, asked: Asked, schedule: Scheduling, *, as_json: bool
 ) -> None:
     from coordinator.batches.wanted import Order  # noqa: PLC0415  # keeps `--help` fast
     from coordinator.cli.filling import fill_batch  # noqa: PLC0415
+    from coordinator.cli.inbox import watch_inbox  # noqa: PLC0415
     from coordinator.sources.walking import Folders  # noqa: PLC0415
 
-    sources, manifest, folders, label = where
     order = Order(
         client.settings,
-        sources,
-        manifest,
-        Folders(*folders),
+        where.sources if where.watch is None else [str(where.watch)],
+        where.manifest,
+        Folders(*where.folders),
         schedule=schedule,
-        label=label,
+        label=where.batch,
         **asked._asdict(),
     )
-    raise typer.Exit(fill_batch(client, order, as_json=as_json))
+    if where.watch is not None:
+        watch_inbox(client, order, where.settle, as_json=as_json)
+    else:
+        raise typer.Exit(fill_batch(client, order, as_json=as_json))
 
 
 def _one_by_one(

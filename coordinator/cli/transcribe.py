@@ -12,6 +12,7 @@ import typer
 
 from coordinator.asking import Scheduling
 from coordinator.cli.options import (
+    ChannelsOption,
     DeadlineOption,
     Format,
     NoCacheOption,
@@ -23,6 +24,7 @@ from coordinator.cli.options import (
     scheduling,
 )
 from coordinator.cli.terminal import err, out, print_json, status_line
+from schemas.audio import Channels
 from schemas.errors import ChordscribeError, UsageError
 from schemas.scheduling import DEFAULT_OWNER, DeadlinePolicy, Priority
 
@@ -47,6 +49,7 @@ class Asked(Scheduling):
     options: dict[str, dict[str, object]]
     use_cache: bool
     require_all: bool
+    channels: Channels
     join_open: bool
 
 
@@ -112,6 +115,7 @@ def transcribe(
     require_all: Annotated[
         bool, typer.Option("--require-all", help="Fail a job that misses any engine's answer.")
     ] = False,
+    channels: ChannelsOption = Channels.MIX,
     no_cache: NoCacheOption = False,
     priority: PriorityOption = Priority.NORMAL,
     owner: OwnerOption = DEFAULT_OWNER,
@@ -127,6 +131,7 @@ def transcribe(
         options=engine_options(option or []),
         require_all=require_all,
         use_cache=not no_cache,
+        channels=channels,
         join_open=True,
         **scheduling(priority, owner, deadline, deadline_policy),
     )

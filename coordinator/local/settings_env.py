@@ -29,6 +29,7 @@ def settings_env(settings: Settings) -> dict[str, str]:
     passed_on = settings.model_copy(
         update={
             **{name: folder.resolve() for name, folder in folders.items() if folder is not None},
+            "storage": settings.storage.resolved(),
             "worker": settings.worker.model_copy(update={"shutdown_seconds": seconds}),
         }
     )

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-import fsspec
-
 from coordinator.errors import BadSourceError
+from schemas.object_stores import object_store
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,10 +17,6 @@ if TYPE_CHECKING:
 
 #: Bytes fetched at a time.
 BLOCK_BYTES = 1 << 20
-#: Libraries whose debugging logs would hold keys and signed addresses.
-TALKATIVE = ("adlfs", "aiobotocore", "azure", "botocore", "fsspec", "gcsfs", "s3fs")
-for _name in TALKATIVE:
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 def file_system(scheme: str) -> Any:  # noqa: ANN401  # fsspec has no types
@@ -32,7 +26,7 @@ def file_system(scheme: str) -> Any:  # noqa: ANN401  # fsspec has no types
         BadSourceError: its library is not installed.
     """
     try:
-        return fsspec.filesystem(scheme, use_listings_cache=False, skip_instance_cache=True)
+        return object_store(scheme)
     except ImportError as error:
         message = f"{scheme}:// needs an extra that is not installed: `./run add {scheme}`"
         raise BadSourceError(message) from error

@@ -63,6 +63,21 @@ class FlacWriter:
         self._output.mux(self._stream.encode(frame))
 
 
+def frames(path: Path) -> Iterator[NDArray[np.int16]]:
+    """Yield the samples of a canonical file, some at a time.
+
+    Raises:
+        StorageError: it cannot be read, or is no such file.
+    """
+    try:
+        with _opened(path) as container:
+            for _, samples in _from(container, 0):
+                yield samples
+    except (*DECODE_ERRORS, OSError) as error:
+        message = f"the prepared recording cannot be read: {reason(error)}"
+        raise StorageError(message) from error
+
+
 def read(
     path: Path, span: Span | None = None, reached: Callable[[], None] | None = None
 ) -> NDArray[np.float32]:

@@ -20,6 +20,8 @@ from schemas.runs import Failure, FailureKind
 LOOK_SECONDS = 1.0
 #: Bytes of a second of uncompressed canonical sound: the file may not become larger.
 BYTES_PER_SECOND = 34_000
+#: The most channels that are heard apart.
+MAX_APART = 8
 
 
 class Order(Contract):
@@ -28,6 +30,8 @@ class Order(Contract):
     source: str
     target: str
     max_seconds: float
+    #: Whether channels are written one after another, rather than mixed.
+    by_channel: bool = False
     memory_bytes: int
     #: Seconds of the processor: at the outset, then for each second of sound.
     base_seconds: float
@@ -63,7 +67,14 @@ def main() -> None:
         _say(Report(seconds=found[0].seconds, done_seconds=done))
 
     try:
-        answer = make(Path(order.source), Path(order.target), order.max_seconds, probed, progress)
+        answer = make(
+            Path(order.source),
+            Path(order.target),
+            order.max_seconds,
+            probed,
+            progress,
+            by_channel=order.by_channel,
+        )
     except RunError as error:
         _say(Report(failure=error.failure))
     except MemoryError:
@@ -84,7 +95,8 @@ def _say(report: Report) -> None:
 
 def _limit(order: Order) -> None:
     """Take from this process what it does not need."""
-    largest = int(order.max_seconds * BYTES_PER_SECOND) + (1 << 20)
+    times = MAX_APART if order.by_channel else 1
+    largest = int(order.max_seconds * BYTES_PER_SECOND) * times + (1 << 20)
     for what, most in (
         (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, largest),

@@ -61,8 +61,16 @@ def decode(path: Path, max_seconds: float) -> Decoded:
     return Decoded(samples, whole, told)
 
 
-def pieces(path: Path, max_seconds: float, notes: list[str]) -> Iterator[NDArray[np.float32]]:
+def pieces(
+    path: Path, max_seconds: float, notes: list[str], channel: int | None = None
+) -> Iterator[NDArray[np.float32]]:
     """Yield samples as they are decoded; end early, with a note, where the file is broken.
+
+    Args:
+        path: the recording.
+        max_seconds: the most that is decoded.
+        notes: what had to be put up with is added to it.
+        channel: the channel to decode, from 0; None mixes them all.
 
     Raises:
         BadMediaError: it holds no sound, or is longer than `max_seconds`.
@@ -72,8 +80,8 @@ def pieces(path: Path, max_seconds: float, notes: list[str]) -> Iterator[NDArray
     done = 0
     with open_media(path) as container:
         try:
-            for frame in _mono(_frames(container, notes)):
-                piece = _checked(frame)
+            for frame in _resampled(_frames(container, notes), mixed=channel is None):
+                piece = _checked(frame, channel or 0)
                 done += len(piece)
                 if done > max_seconds * SAMPLE_RATE:
                     raise too_long(max_seconds)
@@ -116,8 +124,9 @@ def _frames(container: InputContainer, notes: list[str]) -> Iterator[AudioFrame]
         notes.append(f"{broken} packets could not be decoded: {why}")
 
 
-def _mono(frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
+def _resampled(frames: Iterator[AudioFrame], *, mixed: bool) -> Iterator[AudioFrame]:
     """Resample, also where rate or layout change in the middle, as in joined recordings."""
+    form, layout = ("flt", "mono") if mixed else ("fltp", None)
     resampler: AudioResampler | None = None
     shape: object = None
     for frame in frames:
@@ -125,15 +134,16 @@ def _mono(frames: Iterator[AudioFrame]) -> Iterator[AudioFrame]:
         if resampler is None or found != shape:
             if resampler is not None:
                 yield from resampler.resample(None)
-            resampler, shape = AudioResampler("flt", "mono", SAMPLE_RATE), found
+            resampler, shape = AudioResampler(form, layout, SAMPLE_RATE), found
         frame.pts = None  # gaps between time stamps are no gaps in the sound
         yield from resampler.resample(frame)
     if resampler is not None:
         yield from resampler.resample(None)
 
 
-def _checked(frame: AudioFrame) -> NDArray[np.float32]:
-    samples: NDArray[np.float32] = frame.to_ndarray()[0]
+def _checked(frame: AudioFrame, channel: int) -> NDArray[np.float32]:
+    planes = frame.to_ndarray()
+    samples: NDArray[np.float32] = planes[min(channel, len(planes) - 1)]
     if not np.isfinite(samples).all() or np.abs(samples).max(initial=0.0) > LOUDEST:
         message = "its samples are no sound: some are not numbers, or absurdly large"
         raise BadMediaError(message)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from engine_workers.engines.audio import SAMPLE_RATE
+from engine_workers.errors import BadMediaError
 from engine_workers.media.canonical import FlacWriter
+from engine_workers.media.child import MAX_APART
 from engine_workers.media.decode import judged, pieces
 from engine_workers.media.loudness import Loudness
 from engine_workers.media.probe import probe
@@ -36,6 +38,8 @@ def make(
     max_seconds: float,
     probed: Callable[[MediaInfo], None],
     progress: Callable[[float], None],
+    *,
+    by_channel: bool = False,
 ) -> Prepared:
     """Decode `source` into a new file `target`, a piece of a second at a time in memory.
 
@@ -45,26 +49,34 @@ def make(
         max_seconds: the longest recording that is decoded.
         probed: told what the recording is, before a sample is decoded.
         progress: told now and then how many seconds are done.
+        by_channel: write the channels one after another, rather than mixed.
 
     Raises:
-        BadMediaError: it is no recording, holds no sound, or is longer than `max_seconds`.
+        BadMediaError: it is no recording, holds no sound, is longer than `max_seconds`, or has
+            more channels than are heard apart.
         StorageError: the file cannot be read.
     """
     info = probe(source, max_seconds)
-    probed(info)
+    channels = _channels(info, by_channel=by_channel)
+    probed(_as_long_as(info, len(channels)))
     writer, loudness, heard = FlacWriter(target), Loudness(), listener()
     notes: list[str] = []
+    ends: list[int] = []
     done, told = 0, 0.0
-    for piece in _gathered(pieces(source, max_seconds, notes)):
-        for taker in (writer, loudness, heard):
-            taker.add(piece)
-        done += len(piece)
-        if done / SAMPLE_RATE - told >= REPORT_SECONDS:
-            told = done / SAMPLE_RATE
-            progress(told)
+    for channel in channels:
+        said = [] if ends else notes  # it would be said of each
+        for piece in _gathered(pieces(source, max_seconds, said, channel)):
+            for taker in (writer, loudness, heard):
+                taker.add(piece)
+            done += len(piece)
+            if done / SAMPLE_RATE - told >= REPORT_SECONDS:
+                told = done / SAMPLE_RATE
+                progress(told)
+        ends.append(done)
     writer.close()
     _flush(target)
-    whole, notes_told = judged(info, done / SAMPLE_RATE, notes)
+    whole, notes_told = judged(info, _each(ends) / SAMPLE_RATE, notes)
+    whole = _as_long_as(whole, len(channels))
     speech = speech_map(heard, whole.seconds)
     return Prepared(
         info=whole,
@@ -72,6 +84,29 @@ def make(
         loudness=loudness.integrated(),
         notes=(*notes_told, *_remarks(speech)),
     )
+
+
+def _channels(info: MediaInfo, *, by_channel: bool) -> list[int | None]:
+    """Return which channels are decoded, one after another; None stands for all, mixed."""
+    if not by_channel:
+        return [None]
+    if info.channels > MAX_APART:
+        message = f"it has {info.channels} channels; {MAX_APART} at most are heard apart"
+        raise BadMediaError(message)
+    return list(range(info.channels))
+
+
+def _as_long_as(info: MediaInfo, times: int) -> MediaInfo:
+    return info.model_copy(update={"seconds": info.seconds * times})
+
+
+def _each(ends: list[int]) -> int:
+    """Return how many samples each channel has; a decoder gives the same of each."""
+    each = ends[0]
+    if ends != [each * number for number in range(1, len(ends) + 1)]:
+        message = "its channels are not equally long"
+        raise BadMediaError(message)
+    return each
 
 
 def _gathered(pieces: Iterator[NDArray[np.float32]]) -> Iterator[NDArray[np.float32]]:

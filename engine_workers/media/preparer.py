@@ -11,13 +11,14 @@ import structlog
 from engine_workers.errors import StaleLeaseError
 from engine_workers.failures import failure_of, told_to_end
 from engine_workers.media import lease as leases
+from engine_workers.media.child import Report
 from engine_workers.media.sandbox import known, prepare
 from schemas.errors import LedgerError
 from schemas.media import MediaState
+from schemas.media_store import open_store
 from schemas.runs import Failure
 
 if TYPE_CHECKING:
-    from engine_workers.media.child import Report
     from engine_workers.media.lease import MediaLease
     from schemas.audio import Prepared
     from schemas.database import Database
@@ -58,7 +59,8 @@ class Preparer:
     def _answer(self, lease: MediaLease) -> Prepared | Failure:
         beat = Beat(self.database, lease, self.settings.leases.heartbeat_seconds)
         try:
-            found = known(lease.audio, self.settings.media_root)
+            store = open_store(self.settings)
+            found = known(lease.audio, store, lambda: beat.watch(Report()))
             return found or prepare(lease.audio, self.settings, beat.watch, f"a{lease.attempt}")
         except StaleLeaseError:
             raise

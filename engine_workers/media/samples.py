@@ -6,8 +6,10 @@ from typing import TYPE_CHECKING
 
 from engine_workers.engines.audio import SAMPLE_RATE
 from engine_workers.errors import StorageError
+from engine_workers.fetch import held
 from engine_workers.media.canonical import read
 from engine_workers.media.sandbox import known, prepare
+from schemas.media_store import open_store
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,9 +42,10 @@ def samples_of(
         BadMediaError: it is no recording that can be decoded.
         StorageError: it cannot be read.
     """
-    root = settings.media_root
-    prepared = known(audio, root) or prepare(audio, settings, lambda _report: check())
-    samples = read(root / audio.canonical_key, span, check)
+    store = open_store(settings)
+    prepared = known(audio, store, check) or prepare(audio, settings, lambda _report: check())
+    with held(store, audio.canonical_key, check) as path:
+        samples = read(path, span, check)
     wanted = span.seconds if span else prepared.info.seconds
     if len(samples) / SAMPLE_RATE < wanted - SHORT_SECONDS:
         message = (

@@ -15,9 +15,11 @@ import structlog
 from pydantic import ValidationError
 
 from engine_workers.errors import BadMediaError, RunError, StorageError, TimeLimitError
-from engine_workers.fetch import fetch
+from engine_workers.fetch import fetched
 from engine_workers.media.child import Order, Report
 from schemas.audio import Prepared
+from schemas.errors import MediaStoreError, MissingMediaError
+from schemas.media_store import Alive, MediaStore, as_store, nothing, open_store
 from schemas.runs import FailureKind
 
 if TYPE_CHECKING:
@@ -50,15 +52,26 @@ ERRORS: dict[FailureKind, type[RunError]] = {
 log = structlog.get_logger("engine_workers")
 
 
-def known(audio: AudioRef, media_root: Path) -> Prepared | None:
-    """Return what an earlier preparation found out; None when its files are not both there."""
-    target = media_root / audio.canonical_key
+def known(audio: AudioRef, media: Path | MediaStore, alive: Alive = nothing) -> Prepared | None:
+    """Return what an earlier preparation found out; None when its files are not both there.
+
+    Args:
+        audio: the staged recording.
+        media: the media store, or its folder.
+        alive: called now and then while a bucket is asked; what it raises ends that.
+
+    Raises:
+        StorageError: a bucket does not answer.
+    """
+    store = as_store(media)
     try:
-        if not target.is_file():
-            return None
-        return Prepared.model_validate_json(_facts(target).read_bytes())
-    except (OSError, ValidationError):
+        with store.held(audio.facts_key, alive) as facts:
+            found = Prepared.model_validate_json(facts.read_bytes())
+        return found if store.has(audio.canonical_key) else None
+    except (OSError, ValidationError, MissingMediaError):
         return None
+    except MediaStoreError as error:
+        raise StorageError(str(error)) from error
 
 
 def prepare(
@@ -81,16 +94,20 @@ def prepare(
         TimeLimitError: the process hung.
         MemoryError: the system killed the process.
     """
-    source = fetch(audio, settings.media_root)
-    target = settings.media_root / audio.canonical_key
-    with _unfinished(settings.media_root, f"{audio.sha256}.{tag or os.getpid()}") as part:
-        prepared = _have_made(source, part, settings, watch)
+
+    def alive() -> None:
+        watch(Report())
+
+    store = open_store(settings)
+    name = f"{audio.sha256}.{tag or os.getpid()}"
+    with fetched(audio, store, alive) as source, _unfinished(store.incoming, name) as part:
+        by_channel = audio.split_of is not None
+        prepared = made_apart(source, part, settings, watch, by_channel=by_channel)
         with _told_as_storage_error():
             facts = part.with_suffix(".json")
             facts.write_text(prepared.model_dump_json())
-            for path, place in ((facts, _facts(target)), (part, target)):
-                path.chmod(0o644)
-                path.replace(place)
+            store.put(facts, audio.facts_key, alive)
+            store.put(part, audio.canonical_key, alive)
     return prepared
 
 
@@ -101,16 +118,13 @@ def _told_as_storage_error() -> Iterator[None]:
     except OSError as error:
         message = f"the media store cannot be written: {error.strerror}"
         raise StorageError(message) from error
-
-
-def _facts(target: Path) -> Path:
-    return target.with_suffix(".json")
+    except MediaStoreError as error:
+        raise StorageError(str(error)) from error
 
 
 @contextmanager
-def _unfinished(media_root: Path, name: str) -> Iterator[Path]:
+def _unfinished(folder: Path, name: str) -> Iterator[Path]:
     """Name a file beside the media; nothing of it is left at the end."""
-    folder = media_root / "incoming"
     with _told_as_storage_error():
         folder.mkdir(parents=True, exist_ok=True)
         for old in _left_by_earlier(folder, name):
@@ -133,14 +147,28 @@ def _left_by_earlier(folder: Path, name: str) -> list[Path]:
     return [path for paths in old for path in paths]
 
 
-def _have_made(
-    source: Path, part: Path, settings: Settings, watch: Callable[[Report], None]
+def made_apart(
+    source: Path,
+    part: Path,
+    settings: Settings,
+    watch: Callable[[Report], None],
+    *,
+    by_channel: bool = False,
 ) -> Prepared:
+    """Have a file decoded into the new file `part` by a process that may do little else.
+
+    Raises:
+        BadMediaError: it is no recording that can be decoded, or its decoder crashed.
+        StorageError: it cannot be read, or `part` cannot be written.
+        TimeLimitError: the process hung.
+        MemoryError: the system killed the process.
+    """
     rules = settings.media
     order = Order(
         source=str(source.resolve()),
         target=str(part.resolve()),
         max_seconds=settings.worker.max_audio_seconds,
+        by_channel=by_channel,
         memory_bytes=rules.memory_bytes,
         base_seconds=rules.base_seconds,
         per_audio_second=rules.per_audio_second,
