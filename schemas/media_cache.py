@@ -53,6 +53,7 @@ class MediaCache:
         self.make_room(part.stat().st_size)
         path = self.root / key
         path.parent.mkdir(parents=True, exist_ok=True)
+        _used_now(part)
         part.replace(path)
 
     def make_room(self, wanted: int) -> None:
@@ -76,6 +77,7 @@ class MediaCache:
             try:
                 fcntl.flock(handle, fcntl.LOCK_SH)  # of the file, whatever its name is
                 os.fsync(handle)
+                _used_now(handle)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 part.replace(path)
             except BaseException:
@@ -119,10 +121,16 @@ def _held(path: Path) -> int | None:
         return None
     fcntl.flock(handle, fcntl.LOCK_SH)
     if os.fstat(handle).st_nlink:
-        os.utime(handle)
+        _used_now(handle)
         return handle
     os.close(handle)  # it was removed before we had the lock
     return None
+
+
+def _used_now(file: int | Path) -> None:
+    """Note a use to the nanosecond: the kernel's own times of files come in ticks of some ms."""
+    now = time.time_ns()
+    os.utime(file, ns=(now, now))
 
 
 def _removed(path: Path) -> bool:

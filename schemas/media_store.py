@@ -143,8 +143,7 @@ class BucketStore:
         part.chmod(0o644)
         same = _STAGED.fullmatch(_name(key)) and self._is_there(key, part.stat().st_size)
         if not same:
-            with self._told("written"):
-                attended(lambda _stop: self._files().put_file(str(part), self._remote(key)), alive)
+            attended(lambda _stop: self._upload(part, key), alive)
         if keep:
             self.cache.keep(part, key)
         else:
@@ -155,14 +154,18 @@ class BucketStore:
         """Fetch it unless it is here; it stays as long as the block lasts."""
 
         def take(stop: threading.Event) -> int:
-            return self.cache.taken(key, lambda part: self._fetch(key, part, stop))
+            with self._told("read"):
+                return self.cache.taken(key, lambda part: self._fetch(key, part, stop))
 
-        with self._told("read"):
-            handle = attended(take, alive)
+        handle = attended(take, alive)
         try:
             yield self.cache.root / key
         finally:
             os.close(handle)
+
+    def _upload(self, part: Path, key: str) -> None:
+        with self._told("written"):
+            self._files().put_file(str(part), self._remote(key))
 
     def _is_there(self, key: str, size: int | None) -> bool:
         with self._told("read"):
