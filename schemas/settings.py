@@ -17,6 +17,7 @@ from pydantic_settings import (
 
 from schemas.errors import ConfigurationError
 from schemas.pools import PoolName, PoolSettings
+from schemas.retention import RetentionSettings
 
 #: The configuration file read from the working directory, unless CHORDSCRIBE_CONFIG names another.
 CONFIG_FILE = "chordscribe.toml"
@@ -222,6 +223,8 @@ class Settings(BaseSettings):
     media: MediaSettings = MediaSettings()
     sources: SourceSettings = SourceSettings()
     cache: CacheSettings = CacheSettings()
+    #: What is erased when.
+    retention: RetentionSettings = RetentionSettings()
     scheduling: SchedulingSettings = SchedulingSettings()
     flower: FlowerSettings = FlowerSettings()
     node: NodeSettings = NodeSettings()
