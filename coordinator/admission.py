@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, text
+from sqlalchemy import text
 
 from coordinator.lines import free_places, read_lines
 from coordinator.settling import settle
-from schemas.database import record_events
+from schemas.names import CHANNEL_JOBS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,32 +26,31 @@ if TYPE_CHECKING:
 
 #: Runs admitted in one transaction.
 ADMISSION_BATCH = 100
-#: Any number that nobody else locks: of several coordinators one admits at a time.
-ADMISSION_LOCK = 0x63686F7261
 
-#: Jobs before runs, as those lock who cancel or pause a job. A job begins with its first run.
-BEGIN_JOBS = text("""
-UPDATE jobs SET state = 'running', admitted_at = now(), one_chord = true
-WHERE id IN (SELECT id FROM jobs WHERE id = ANY(:jobs) AND state = 'queued'
-             ORDER BY id FOR NO KEY UPDATE)
-  AND state = 'queued' AND paused_at IS NULL AND cancel_requested_at IS NULL
-RETURNING id
-""")
-
-#: Due in the order given: a microsecond apart, none in the future.
-ADMIT_RUNS = text("""
-UPDATE engine_runs AS run
-SET place = 'window', admitted_at = now(),
-    due_at = now() - make_interval(secs => (cardinality(CAST(:runs AS uuid[])) - given.nth) * 1e-6)
-FROM unnest(CAST(:runs AS uuid[])) WITH ORDINALITY AS given (id, nth), jobs AS job
-WHERE run.id = given.id AND run.place = 'waiting' AND run.state = 'queued'
-  AND job.id = run.job_id AND job.state = 'running'
-RETURNING run.id
-""")
-
-#: What the places cost their owners, and how far each line's clock has come.
-CHARGE = text("""
-WITH line AS (
+#: Writes down what was given, in one journey to the server. A job begins with its first run. Jobs
+#: are locked before runs, as those do who cancel or pause a job: hence the count. The runs are due
+#: in the order given: a microsecond apart, none in the future. Then what the places cost their
+#: owners, and how far each line's clock has come.
+GIVE = text("""
+WITH begun AS (
+  UPDATE jobs SET state = 'running', admitted_at = now(), one_chord = true
+  WHERE id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:jobs AS uuid[])) AND state = 'queued'
+               ORDER BY id FOR NO KEY UPDATE)
+    AND state = 'queued' AND paused_at IS NULL AND cancel_requested_at IS NULL
+  RETURNING id
+), told AS (
+  INSERT INTO job_events (job_id, kind) SELECT id, 'job_admitted' FROM begun
+  RETURNING pg_notify(:channel, CAST(job_id AS text))
+), admitted AS (
+  UPDATE engine_runs AS run
+  SET place = 'window', admitted_at = now(), due_at = now() - make_interval(
+    secs => (cardinality(CAST(:runs AS uuid[])) - given.nth) * 1e-6)
+  FROM unnest(CAST(:runs AS uuid[])) WITH ORDINALITY AS given (id, nth), jobs AS job
+  WHERE (SELECT count(*) FROM begun) >= 0
+    AND run.id = given.id AND run.place = 'waiting' AND run.state = 'queued'
+    AND job.id = run.job_id AND (job.state = 'running' OR job.id IN (SELECT id FROM begun))
+  RETURNING run.id
+), line AS (
   INSERT INTO engine_lines (engine, virtual_time, since_overdue)
   SELECT * FROM unnest(
     CAST(:engines AS text[]), CAST(:virtual_times AS float8[]), CAST(:since_overdue AS int[]))
@@ -65,10 +64,12 @@ WITH line AS (
   UPDATE shares SET waited = false
   WHERE engine = ANY(CAST(:engines AS text[])) AND waited AND NOT EXISTS (
     SELECT FROM use WHERE use.engine = shares.engine AND use.owner = shares.owner)
+), charged AS (
+  INSERT INTO shares (engine, owner, used, waited)
+  SELECT engine, owner, used, true FROM use
+  ON CONFLICT (engine, owner) DO UPDATE SET used = excluded.used, waited = true
 )
-INSERT INTO shares (engine, owner, used, waited)
-SELECT engine, owner, used, true FROM use
-ON CONFLICT (engine, owner) DO UPDATE SET used = excluded.used, waited = true
+SELECT id FROM admitted
 """)
 
 
@@ -80,7 +81,6 @@ def admit(
     Returns:
         the job of each admitted run, at most `limit`; the runs still have to be published.
     """
-    session.execute(select(func.pg_advisory_xact_lock(ADMISSION_LOCK)))
     settle(session)
     wanted = [free for free in free_places(session, rules) if free.wanted]
     if not wanted:
@@ -103,23 +103,21 @@ def _write_down(
     """Put runs into their windows and charge for them; return the job of each that was admitted."""
     if not given:
         return ()
-    begun = session.scalars(BEGIN_JOBS, {"jobs": [run.job_id for run in given]}).all()
-    record_events(session, begun, "job_admitted")
-    admitted = set(session.scalars(ADMIT_RUNS, {"runs": [run.id for run in given]}))
     uses = [
         (engine, owner, use.used)
         for engine, line in lines.items()
         for owner, use in sorted(line.owners.items())
     ]
-    session.execute(
-        CHARGE,
-        {
-            "engines": list(lines),
-            "virtual_times": [line.virtual_time for line in lines.values()],
-            "since_overdue": [line.since_overdue for line in lines.values()],
-            "lines": [engine for engine, _, _ in uses],
-            "owners": [owner for _, owner, _ in uses],
-            "used": [used for _, _, used in uses],
-        },
-    )
+    about = {
+        "jobs": [run.job_id for run in given],
+        "runs": [run.id for run in given],
+        "engines": list(lines),
+        "virtual_times": [line.virtual_time for line in lines.values()],
+        "since_overdue": [line.since_overdue for line in lines.values()],
+        "lines": [engine for engine, _, _ in uses],
+        "owners": [owner for _, owner, _ in uses],
+        "used": [used for _, _, used in uses],
+        "channel": CHANNEL_JOBS,
+    }
+    admitted = set(session.connection().execute(GIVE, about).scalars())
     return tuple(run.job_id for run in given if run.id in admitted)

@@ -37,7 +37,7 @@ FROM (SELECT engine, sum(slots)::int AS slots FROM pools
         AND coalesce(free_memory >= :memory, true) AND coalesce(free_vram >= :vram, true)
       GROUP BY engine) AS pool
 LEFT JOIN engine_lines AS line ON line.engine = pool.engine
-LEFT JOIN estimates AS estimate ON estimate.kind = 'run' AND estimate.name = pool.engine
+LEFT JOIN measures AS estimate ON estimate.kind = 'run' AND estimate.name = pool.engine
 WHERE NOT EXISTS (SELECT FROM pauses WHERE kind = 'all'
                   OR (kind = 'engine' AND pauses.name = pool.engine))
 """)
@@ -98,7 +98,8 @@ class Free:
 
 def free_places(session: Session, rules: SchedulingSettings) -> list[Free]:
     """Return the engines that can be given runs now, whether or not any wait for them."""
-    found = (_free(row, rules) for row in session.execute(ENGINES, presence_limits(rules)))
+    rows = session.connection().execute(ENGINES, presence_limits(rules))
+    found = (_free(row, rules) for row in rows)
     return [free for free in found if free.places > 0]
 
 
@@ -118,7 +119,7 @@ def read_lines(
     engines, targets = [engine.engine for engine in free], list(rules.targets())
     about = {"engines": engines, "places": places, "targets": targets}
     heads: dict[str, list[Row[Any]]] = {engine: [] for engine in engines}
-    for row in session.execute(HEADS, about):
+    for row in session.connection().execute(HEADS, about):
         heads[row.engine].append(row)
     return [_line(engine, heads[engine.engine], rules) for engine in free]
 

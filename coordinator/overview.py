@@ -53,7 +53,7 @@ SELECT engine, coalesce(pool.slots, 0) AS slots, pool.engine IS NOT NULL AS serv
 FROM (SELECT engine FROM wanted WHERE engine IS NOT NULL UNION SELECT engine FROM pool) AS wanted
 LEFT JOIN pool USING (engine)
 LEFT JOIN engine_lines AS line USING (engine)
-LEFT JOIN estimates AS estimate ON estimate.kind = 'rtf' AND estimate.name = engine
+LEFT JOIN measures AS estimate ON estimate.kind = 'cost' AND estimate.name = engine
 CROSS JOIN LATERAL (
   SELECT coalesce(array_agg(run.job_owner), '{}') AS owners, coalesce(sum(greatest(0, run.cost
     - CASE WHEN run.state = 'running' THEN extract(epoch FROM now() - run.started_at)

@@ -8,6 +8,7 @@ import typer
 
 from coordinator.cli.terminal import err, out, print_json, status_line
 from schemas.jobs import JobState
+from schemas.runs import RunState
 
 JobArgument = Annotated[str, typer.Argument(help="A job's id, or the beginning of it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -18,7 +19,7 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show where a job and its engines stand, or what there is to do at all."""
-    from coordinator.cli.render import show_job, show_jobs  # noqa: PLC0415
+    from coordinator.cli.render import show_job, show_jobs, show_line  # noqa: PLC0415
     from coordinator.client import Client  # noqa: PLC0415
 
     with Client(work=False, on_status=status_line(err())) as client:
@@ -26,8 +27,10 @@ def status(
             view = client.status(client.find(job))
             if as_json:
                 print_json(view)
-            else:
-                show_job(out(), view)
+                return
+            show_job(out(), view)
+            if any(engine.state is RunState.QUEUED for engine in view.engines):
+                show_line(out(), client.why(view.id))
             return
         counts = client.counts()
         open_jobs = client.list(states=(JobState.RUNNING, JobState.QUEUED))

@@ -18,8 +18,9 @@ from coordinator.submit import accept, job_request
 from coordinator.sweep import jobs_to_end
 from schemas.audio import AudioRef
 from schemas.jobs import JobState
+from schemas.measure_table import Measure
 from schemas.runs import FailureKind, RunState
-from schemas.tables import EngineRun, Estimate
+from schemas.tables import EngineRun
 from tests.serving import RULES, serve
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def workers(database: Database) -> None:
     serve(database, *ENGINES, slots=1)
     with database.transaction() as session:
         for engine, rtf in zip(ENGINES, (0.1, 10.0), strict=True):
-            session.add(Estimate(kind="rtf", name=engine, median=rtf, high=rtf))
+            session.add(Measure(kind="rtf", name=engine, median=rtf, high=rtf))
 
 
 def submit(database: Database, seconds: float, policy: str = "best_effort") -> UUID:

@@ -1,6 +1,6 @@
 """Finds jobs again by their state, owner, engine, words; notes what was erased.
 
-Revision: 0011, after 0007.
+Revision: 0011, after 0008.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from alembic import op
 from sqlalchemy.dialects import postgresql
 
 revision = "0011"
-down_revision = "0007"
+down_revision = "0008"
 branch_labels = None
 depends_on = None
 

@@ -23,8 +23,9 @@ def _schedule(tasks: Iterable[Task], slots: int) -> list[tuple[Task, float]]:
 
 
 def lpt_makespan(tasks: Sequence[Task], slots: Mapping[str, int]) -> float:
-    """Return when all has ended with the longest first, by true lengths.
+    """Return when all has ended with the longest run first, by true lengths.
 
+    The runs are those that the scheduler has: chunks, where recordings are cut.
     R. L. Graham, Bounds on Multiprocessing Timing Anomalies, 1969.
     """
     longest = 0.0
@@ -38,7 +39,8 @@ def lpt_makespan(tasks: Sequence[Task], slots: Mapping[str, int]) -> float:
 def edf_misses(tasks: Sequence[Task], slots: Mapping[str, int]) -> int:
     """Return how many jobs with a deadline miss it when nothing but they is there.
 
-    The earliest latest start goes first, by true lengths: clairvoyant, and without rivals.
+    The earliest latest start goes first, by true lengths: clairvoyant, and without rivals. A job
+    keeps its deadline when the last chunk of each engine does.
     """
     late = set()
     for engine, count in slots.items():
@@ -50,7 +52,7 @@ def edf_misses(tasks: Sequence[Task], slots: Mapping[str, int]) -> int:
 
 
 def misses(tasks: Sequence[Task]) -> int:
-    """Return how many jobs with a deadline really missed it."""
+    """Return how many jobs with a deadline had a run that ended after it, or never."""
     return len(
         {
             task.job_id

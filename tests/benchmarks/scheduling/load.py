@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 from coordinator.estimates import DEFAULT_RTF
+from schemas.settings import MediaSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 #: Engine-seconds for a second of audio.
 ENGINES = {"fast": 0.05, "middle": 0.15, "slow": 0.4}
@@ -16,6 +22,10 @@ WEIGHTS = {f"owner-{number}": float(number) for number in range(1, 6)}
 MIX = (2, 13, 35, 50)
 #: Recordings: the median length in seconds, the spread of its logarithm, the least, the most.
 MEDIAN_SECONDS, SPREAD, SHORTEST, LONGEST = 300.0, 1.2, 10.0, 3 * 3600.0
+
+
+#: The longest chunk of a recording, in seconds.
+CHUNK_SECONDS = MediaSettings().chunk_seconds
 
 
 @dataclass(slots=True)
@@ -28,6 +38,10 @@ class Task:
     owner: str
     priority: int
     submitted: float
+    #: Which part of the recording it is, from 0; of how many.
+    chunk: int
+    chunks: int
+    #: Seconds of audio in that part.
     audio: float
     #: Seconds that it really takes.
     length: float
@@ -65,23 +79,48 @@ def make(kind: Kind) -> list[Task]:
         deadline = None
         if kind.deadline_every and number % kind.deadline_every == 0:
             deadline = at + audio + dice.uniform(0.05, 1.0) * kind.deadline_seconds
-        tasks += [
-            Task(
-                UUID(int=dice.getrandbits(128)),
-                job,
-                engine,
-                owner,
-                priority,
-                at,
-                audio,
-                audio * rtf * dice.uniform(0.8, 1.25),
-                # By the file's size, which says the length only roughly.
-                audio * DEFAULT_RTF * dice.uniform(0.8, 1.25),
-                deadline,
-            )
-            for engine, rtf in ENGINES.items()
-        ]
+        whole = _Job(job, owner, priority, at, audio, deadline)
+        for engine, rtf in ENGINES.items():
+            tasks += _cut(whole, engine, rtf, dice)
     return tasks
+
+
+@dataclass(frozen=True)
+class _Job:
+    """What a job's runs have in common."""
+
+    id: UUID
+    owner: str
+    priority: int
+    at: float
+    audio: float
+    deadline: float | None
+
+
+def _cut(job: _Job, engine: str, rtf: float, dice: random.Random) -> Iterator[Task]:
+    """Yield an engine's runs of a job: one for each chunk, all of the same length.
+
+    So the product cuts, but for the nearest silence: `coordinator.chunks.plan`.
+    """
+    chunks = math.ceil(job.audio / CHUNK_SECONDS)
+    length = job.audio * rtf * dice.uniform(0.8, 1.25)
+    # By the file's size, which says the length only roughly.
+    cost = job.audio * DEFAULT_RTF * dice.uniform(0.8, 1.25)
+    for number in range(chunks):
+        yield Task(
+            UUID(int=dice.getrandbits(128)),
+            job.id,
+            engine,
+            job.owner,
+            job.priority,
+            job.at,
+            number,
+            chunks,
+            job.audio / chunks,
+            length / chunks,
+            cost / chunks,
+            job.deadline,
+        )
 
 
 _LOG_MEDIAN = 5.703782474656201  # the logarithm of MEDIAN_SECONDS

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from tests.benchmarks.scheduling.load import ENGINES, WEIGHTS, Task
-from tests.benchmarks.scheduling.virtual import End, Ledger
+from tests.benchmarks.scheduling.virtual import RETRY_SECONDS, End, Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -61,7 +61,7 @@ class _Engine:
     slots: int
     queue: deque[Task] = field(default_factory=deque)
     running: int = 0
-    #: Runs not yet begun, with the broker or in the ledger.
+    #: Runs that could begin, with the broker or in the ledger.
     left: int = 0
 
 
@@ -80,7 +80,8 @@ class Simulation:
         self._ledger = Ledger(database, rules)
         self._ledger.fill(tasks, plan.slots(), WEIGHTS)
         self._dice = random.Random(7)
-        self._events: list[tuple[float, int, End]] = []
+        #: What ends when; None: a run that failed may begin again.
+        self._events: list[tuple[float, int, str, End | None]] = []
         self._number = itertools.count()
         self._now = 0.0
         self._outcome = Outcome(tasks, plan.slots())
@@ -112,14 +113,17 @@ class Simulation:
         """Let time pass; return what ended."""
         ended: list[End] = []
         while self._events and self._events[0][0] <= moment:
-            at, _, end = heapq.heappop(self._events)
+            at, _, name, end = heapq.heappop(self._events)
             self._pass(at)
-            engine = self._engines[end.task.engine]
+            engine = self._engines[name]
+            if end is None:
+                engine.left += 1
+                continue
             engine.running -= 1
             if end.ok:
                 end.task.ended = at
             else:
-                engine.left += 1
+                self._plan_event(at + RETRY_SECONDS, name, None)
             ended.append(end)
             self._work(engine)
         self._pass(moment)
@@ -135,9 +139,10 @@ class Simulation:
             every = self._plan.fail_every
             ok = not (every and self._dice.randrange(every) == 0)
             took = task.length if ok else task.length / 2
-            heapq.heappush(
-                self._events, (self._now + took, next(self._number), End(task, ok, took))
-            )
+            self._plan_event(self._now + took, task.engine, End(task, ok, took))
+
+    def _plan_event(self, at: float, engine: str, end: End | None) -> None:
+        heapq.heappush(self._events, (at, next(self._number), engine, end))
 
     def _pass(self, moment: float) -> None:
         """Account for the time until `moment`, within which nothing changes."""

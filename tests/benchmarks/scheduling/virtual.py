@@ -30,14 +30,17 @@ CREATE FUNCTION sim.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABL
 """
 SEARCH_PATH = "SET LOCAL search_path = sim, pg_catalog, public"
 
-EMPTY = """TRUNCATE jobs, engine_runs, job_events, shares, engine_lines, owners, pools, estimates,
+EMPTY = """TRUNCATE jobs, engine_runs, job_events, shares, engine_lines, owners, pools, measures,
            dependencies, pauses CASCADE"""
+
+#: After how long a run that failed may begin again.
+RETRY_SECONDS = 5.0
 
 ENDED = text("""
 UPDATE engine_runs AS run
 SET state = CASE WHEN given.ok THEN 'succeeded' ELSE 'queued' END,
     finished_at = CASE WHEN given.ok THEN now() END, attempt = attempt + 1,
-    due_at = CASE WHEN given.ok THEN NULL ELSE now() + interval '5 s' END,
+    due_at = CASE WHEN given.ok THEN NULL ELSE now() + make_interval(secs => :retry) END,
     audio_seconds = given.audio, processing_seconds = given.took
 FROM unnest(CAST(:ids AS uuid[]), CAST(:ok AS bool[]), CAST(:audio AS float8[]),
             CAST(:took AS float8[])) AS given (id, ok, audio, took)
@@ -83,22 +86,24 @@ class Ledger:
             jobs = "COPY jobs (id, state, request, fingerprint, audio, owner) FROM STDIN"
             with cursor.copy(jobs) as copy:
                 for task in {task.job_id: task for task in tasks}.values():
-                    size = int(task.audio * 16_000)
+                    size = int(task.audio * task.chunks * 16_000)
                     audio = f'{{"size": {size}, "name": "talk.mp3", "sha256": ""}}'
                     copy.write_row((task.job_id, "queued", "{}", "", audio, task.owner))
             with cursor.copy(
-                "COPY engine_runs (id, job_id, engine, position, state, place, job_owner, "
-                "priority, submitted_at, latest_start, cost) FROM STDIN"
+                "COPY engine_runs (id, job_id, engine, chunk, chunk_start, chunk_seconds, "
+                "position, state, place, job_owner, priority, submitted_at, latest_start, cost) "
+                "FROM STDIN"
             ) as copy:
                 targets = self._rules.targets()
                 for task in tasks:
                     due = targets[task.priority] + task.submitted - task.cost
                     if task.deadline is not None:
                         due = task.deadline - task.cost
-                    row = (task.id, task.job_id, task.engine, 0, "queued", "waiting", task.owner)
-                    copy.write_row(
-                        (*row, task.priority, moment(task.submitted), moment(due), task.cost)
-                    )
+                    part = (task.chunk, task.chunk * task.audio)
+                    seconds = task.audio if task.chunks > 1 else None
+                    row = (*part, seconds, 0, "queued", "waiting", task.owner, task.priority)
+                    when = (moment(task.submitted), moment(due))
+                    copy.write_row((task.id, task.job_id, task.engine, *row, *when, task.cost))
             for engine, count in slots.items():
                 session.execute(
                     text("INSERT INTO pools VALUES ('w', :e, :n, 'cpu', NULL, NULL, '2100-01-01')"),
@@ -126,6 +131,7 @@ class Ledger:
                         "ok": [end.ok for end in ended],
                         "audio": [end.task.audio for end in ended],
                         "took": [end.took for end in ended],
+                        "retry": RETRY_SECONDS,
                     },
                 )
             began = datetime.now(UTC)
