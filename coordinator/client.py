@@ -10,7 +10,9 @@ from coordinator.asking import Scheduling, make_schedule
 from coordinator.batch_client import BatchClient
 from coordinator.bulk_client import BulkClient
 from coordinator.catalogue import choose_engines
+from coordinator.erase_client import EraseClient
 from coordinator.errors import JobFailedError, JobNotFinishedError, LocalStackError
+from coordinator.history_client import HistoryClient
 from coordinator.holding import pause, pause_batch, resume, resume_batch
 from coordinator.ledger import (
     count_jobs,
@@ -30,6 +32,7 @@ from schemas.audio import Channels
 from schemas.database import Database
 from schemas.live_settings import LiveSettings
 from schemas.media_store import open_store
+from schemas.retention import Trace
 from schemas.settings import Settings, load_settings
 from schemas.tables import Batch
 
@@ -43,7 +46,7 @@ if TYPE_CHECKING:
     from schemas.report import Report
 
 
-class Client(QueueClient, BulkClient, BatchClient):
+class Client(QueueClient, BulkClient, BatchClient, HistoryClient, EraseClient):
     """A connection to Chordscribe; use it as a context manager.
 
     With `CHORDSCRIBE_DATABASE_URL` and `CHORDSCRIBE_BROKER_URL` set it talks to those servers and
@@ -258,6 +261,8 @@ class Client(QueueClient, BulkClient, BatchClient):
             message = f"job {job_id} is {view.state}: it has no result yet"
             raise JobNotFinishedError(message)
         why = f": {view.failure.message}" if view.failure else ""
+        if Trace.REPORTS in view.erased:
+            why = "; its report was erased"
         message = f"job {job_id} was {view.state}{why}"
         raise JobFailedError(message)
 

@@ -65,6 +65,26 @@ class WaitTimeoutError(ChordscribeError):
     """The job did not end in the time given; it goes on."""
 
 
+class ErasingError(ChordscribeError):
+    """Something that was to be erased cannot be."""
+
+
+class BackupError(ChordscribeError):
+    """The backup cannot be written, or is damaged."""
+
+
+class RestoreError(ChordscribeError):
+    """The backup cannot be restored here."""
+
+
+class MoveError(ChordscribeError):
+    """The installation cannot be moved there."""
+
+
+class MovedError(ConfigurationError):
+    """The installation is on servers now."""
+
+
 class OutputError(ChordscribeError):
     """A result cannot be written."""
 

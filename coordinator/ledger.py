@@ -115,7 +115,7 @@ def list_jobs(
     query = (
         select(Job)
         .options(selectinload(Job.runs))
-        .order_by(Job.created_at.desc(), Job.id)
+        .order_by(Job.created_at.desc(), Job.id.desc())
         .limit(limit)
     )
     if states:

@@ -22,6 +22,8 @@ from coordinator.app import make_app
 from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
 from coordinator.dropping import drop_unserved
+from coordinator.erasing.retention import Retention
+from coordinator.errors import ErasingError
 from coordinator.forgetting import Forgetting
 from coordinator.media_queue import reopen_media
 from coordinator.preparations import Preparations
@@ -77,6 +79,7 @@ class Service:
         self._tidier = Tidier(self._app)
         self._preparations = Preparations(self._database, self._app, self._live)
         self._forgetting = Forgetting()
+        self._retention = Retention()
         self._stopping = threading.Event()
         self._bell = Bell()
         self._swept = -math.inf
@@ -201,11 +204,19 @@ class Service:
             rescued["tidied"] = self._tidier.tidy(session, silent)
         rescued |= self._preparations.look(silent)
         self._forgetting.look(self._database, self._live.now.cache)
+        rescued["purged"] = self._purge()
         # Written down first: who then compares the runs has to know that others were asked before.
         for job_id in stuck:
             publish_aggregation(self._app, job_id)
         if any(rescued.values()):
             log.warning("swept", **rescued)
+
+    def _purge(self) -> int:
+        try:
+            return self._retention.look(self._database, self._live.now)
+        except ErasingError as error:  # the others' jobs go on all the same
+            log.error("not_purged", error=str(error))  # noqa: TRY400  # its message says it all
+            return 0
 
     def stop(self, signum: int | None = None, frame: FrameType | None = None) -> None:
         """Let `run` return after what it is doing now; fit to be a signal handler."""

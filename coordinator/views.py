@@ -38,6 +38,7 @@ def job_view(
         finished_at=job.finished_at,
         cancel_requested_at=job.cancel_requested_at,
         paused_at=job.paused_at,
+        erased=tuple(job.erased),
         failure=Failure.model_validate(job.failure) if job.failure else None,
         runs=tuple(run_view(run) for run in job.runs),
         engines=engines_progress(job.runs, speeds),

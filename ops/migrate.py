@@ -1,7 +1,8 @@
-"""Brings the ledger's schema to the newest migration: `python -m ops.migrate`."""
+"""Brings the ledger's schema to a migration, the newest: `python -m ops.migrate [--to 0007]`."""
 
 from __future__ import annotations
 
+import argparse
 import sys
 from pathlib import Path
 
@@ -33,10 +34,26 @@ def upgrade(settings: Settings) -> None:
     command.upgrade(alembic_config(settings), "head")
 
 
+def bring_to(settings: Settings, revision: str) -> None:
+    """Bring a database to a migration; `base` leaves nothing of the ledger, nor its data.
+
+    Raises:
+        ConfigurationError: no database is configured.
+        sqlalchemy.exc.OperationalError: the server cannot be reached.
+    """
+    if revision == "base":
+        command.downgrade(alembic_config(settings), revision)
+    else:
+        command.upgrade(alembic_config(settings), revision)
+
+
 def main() -> int:
-    """Upgrade the configured database; return the exit code."""
+    """Migrate the configured database; return the exit code."""
+    parser = argparse.ArgumentParser(prog="ops.migrate")
+    parser.add_argument("--to", default="head", metavar="REVISION")
+    asked = parser.parse_args()
     try:
-        upgrade(load_settings())
+        bring_to(load_settings(), asked.to)
     except ChordscribeError as error:
         print(f"chordscribe: {error}", file=sys.stderr)
         return error.exit_code

@@ -47,8 +47,7 @@ class AudioRef(Contract):
         """Return the recording as it is heard; with its channels apart it is another recording."""
         if channels != Channels.SPLIT or self.split_of is not None:
             return self
-        mark = hashlib.sha256(f"{self.sha256} by channel".encode()).hexdigest()
-        return self.model_copy(update={"sha256": mark, "split_of": self.sha256})
+        return self.model_copy(update={"sha256": apart_of(self.sha256), "split_of": self.sha256})
 
     @property
     def key(self) -> str:
@@ -71,6 +70,16 @@ class AudioRef(Contract):
     def stretches(self, info: MediaInfo) -> int:
         """Return of how many equally long parts, with nothing in common, its canonical file is."""
         return info.channels if self.split_of is not None else 1
+
+
+def apart_of(sha256: str) -> str:
+    """Return what a recording is called where its channels are heard apart."""
+    return hashlib.sha256(f"{sha256} by channel".encode()).hexdigest()
+
+
+def keys_of(sha256: str) -> tuple[str, str, str]:
+    """Return the keys of the source, of what engines read, of what preparing has found out."""
+    return _key(sha256), f"{_key(sha256)}.flac", f"{_key(sha256)}.json"
 
 
 def _key(sha256: str) -> str:

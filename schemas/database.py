@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+import schemas.memory_tables
 import schemas.node_tables  # noqa: F401  # their tables belong to the schema
 from schemas.configuration_tables import ConfigurationEvent
 from schemas.errors import ConfigurationError, LedgerError, SchemaVersionError
@@ -117,8 +118,8 @@ class Database:
             yield connection
 
     @contextmanager
-    def listen(self, *channels: str) -> Iterator[psycopg.Connection[Any]]:
-        """Open a connection of its own that has begun to LISTEN; iterate over its `notifies()`.
+    def connected(self) -> Iterator[psycopg.Connection[Any]]:
+        """Open a connection of its own, of psycopg's kind, on which each statement is committed.
 
         Raises:
             LedgerError: the server cannot be reached.
@@ -131,6 +132,16 @@ class Database:
             message = f"the database does not answer: {_first_line(error)}"
             raise LedgerError(message) from error
         with connection:
+            yield connection
+
+    @contextmanager
+    def listen(self, *channels: str) -> Iterator[psycopg.Connection[Any]]:
+        """Open a connection of its own that has begun to LISTEN; iterate over its `notifies()`.
+
+        Raises:
+            LedgerError: the server cannot be reached.
+        """
+        with self.connected() as connection:
             for channel in channels:
                 connection.execute(f"LISTEN {channel}".encode())
             yield connection

@@ -94,6 +94,8 @@ class JobView(Contract):
     finished_at: datetime | None = None
     cancel_requested_at: datetime | None = None
     paused_at: datetime | None = None
+    #: What of it was erased: `schemas.retention.Trace` values.
+    erased: tuple[str, ...] = ()
     failure: Failure | None = None
     runs: tuple[RunView, ...] = ()
     #: How far each engine has come, its chunks together.

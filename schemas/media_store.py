@@ -6,9 +6,10 @@ import hashlib
 import os
 import re
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
@@ -52,6 +53,28 @@ class MediaStore(Protocol):
 
         Raises:
             MediaStoreError: it cannot be told.
+        """
+
+    def size(self, key: str) -> int | None:
+        """Return the bytes of a file; None where there is none.
+
+        Raises:
+            MediaStoreError: it cannot be told.
+        """
+
+    def age(self, key: str) -> float | None:
+        """Return the seconds since a file was put there; None where there is none.
+
+        Raises:
+            MediaStoreError: it cannot be told.
+        """
+
+    def remove(self, key: str) -> None:
+        """Remove a file, if there is one, from this machine's cache too.
+
+        Raises:
+            OSError: a folder cannot be written.
+            MediaStoreError: a bucket cannot be written.
         """
 
     def put(self, part: Path, key: str, alive: Alive = nothing, *, keep: bool = True) -> None:
@@ -98,6 +121,20 @@ class FolderStore:
         path = self.root / key
         return path.is_file() and size in {None, path.stat().st_size}
 
+    def size(self, key: str) -> int | None:
+        """Return its length."""
+        path = self.root / key
+        return path.stat().st_size if path.is_file() else None
+
+    def age(self, key: str) -> float | None:
+        """Return how long ago it was written."""
+        path = self.root / key
+        return time.time() - path.stat().st_mtime if path.is_file() else None
+
+    def remove(self, key: str) -> None:
+        """Remove it."""
+        (self.root / key).unlink(missing_ok=True)
+
     def put(self, part: Path, key: str, alive: Alive = nothing, *, keep: bool = True) -> None:
         """Move `part` to its place; the workers, who may be other users, can read it."""
         del alive, keep
@@ -138,6 +175,29 @@ class BucketStore:
             return True
         return self._is_there(key, size)
 
+    def size(self, key: str) -> int | None:
+        """Return the object's length."""
+        with self._told("read"):
+            try:
+                return int(self._files().size(self._remote(key)))
+            except FileNotFoundError:
+                return None
+
+    def age(self, key: str) -> float | None:
+        """Return how long ago the object was written, by the store's clock."""
+        with self._told("read"):
+            try:
+                written = self._files().modified(self._remote(key))
+            except FileNotFoundError:
+                return None
+        return float(time.time() - written.timestamp())
+
+    def remove(self, key: str) -> None:
+        """Remove the object, and the copy here."""
+        with self._told("written"), suppress(FileNotFoundError):
+            self._files().rm_file(self._remote(key))
+        (self.cache.root / key).unlink(missing_ok=True)
+
     def put(self, part: Path, key: str, alive: Alive = nothing, *, keep: bool = True) -> None:
         """Upload `part`, unless the same staged bytes are there."""
         part.chmod(0o644)
@@ -168,12 +228,8 @@ class BucketStore:
             self._files().put_file(str(part), self._remote(key))
 
     def _is_there(self, key: str, size: int | None) -> bool:
-        with self._told("read"):
-            try:
-                there = self._files().size(self._remote(key))
-            except FileNotFoundError:
-                return False
-        return size in {None, there}
+        there = self.size(key)
+        return there is not None and size in {None, there}
 
     def _fetch(self, key: str, part: Path, stop: threading.Event) -> None:
         """Copy an object to `part`; check its length, for staged bytes their SHA-256 too."""

@@ -38,6 +38,10 @@ CHANNEL_NODES: Final = "chordscribe_nodes"
 CHANNEL_CONFIGURATION: Final = "chordscribe_configuration"
 CONFIGURATION: Final = "configuration"
 
+#: Postgres channel: a recording was erased, so that no process may keep a copy of it. The payload
+#: is its SHA-256.
+CHANNEL_FORGOTTEN: Final = "chordscribe_forgotten"
+
 #: Entry points: name → a subclass of `engine_workers.engines.base.Engine`.
 GROUP_ENGINES: Final = "chordscribe.engines"
 #: Entry points: command name → a Typer app or function of another package.

@@ -19,6 +19,7 @@ from schemas.addresses import broker_address, ledger_address
 from schemas.errors import ConfigurationError
 from schemas.folders import Folder, default_data_dir
 from schemas.pools import PoolName, PoolSettings
+from schemas.retention import RetentionSettings
 from schemas.setting_fallback import check_not_emptied, stand_in, tell_once
 from schemas.setting_marks import COLD, HOT, In
 from schemas.setting_sources import (
@@ -248,6 +249,8 @@ class Settings(BaseSettings):
     sources: Annotated[SourceSettings, In("security")] = SourceSettings()
     storage: StorageSettings = StorageSettings()
     cache: Annotated[CacheSettings, HOT] = CacheSettings()
+    #: What is erased when.
+    retention: Annotated[RetentionSettings, HOT] = RetentionSettings()
     scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
     aggregation: AggregationSettings = AggregationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()

@@ -23,6 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
+from schemas.erased import Erasable
 from schemas.found_again import KNOWN, Replaceable, Resumable, Reusable
 from schemas.measured import HeardOn, Offering
 from schemas.revision import SCHEMA_REVISION
@@ -78,7 +79,7 @@ class Batch(Resumable, Base):
     sealed_for: Mapped[str | None]
 
 
-class Job(Replaceable, Base):
+class Job(Erasable, Replaceable, Base):
     """One recording to transcribe. Written by the coordinator; ended by the aggregation."""
 
     __tablename__ = "jobs"
@@ -89,7 +90,6 @@ class Job(Replaceable, Base):
             postgresql_where=text("deadline IS NOT NULL AND finished_at IS NULL"),
         ),
         Index("ix_jobs_open", "fingerprint", postgresql_where=text("finished_at IS NULL")),
-        Index("ix_jobs_created_at", "created_at"),
         Index(
             "ix_jobs_batch_open",
             "batch_id",

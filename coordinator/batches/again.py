@@ -16,6 +16,7 @@ from schemas.batch_tables import BatchItem
 from schemas.database import notify, record_new
 from schemas.jobs import MAX_ENGINES, JobRequest, JobState
 from schemas.names import CHANNEL_WORK
+from schemas.retention import Trace
 from schemas.scheduling import Priority
 from schemas.tables import Job
 
@@ -112,6 +113,9 @@ def _make(session: Session, settings: Settings, old: Job, request: JobRequest) -
     asked = {"old": old.id, "new": row["id"], "engines": list(request.engines)}
     repeated = set(session.scalars(REPEAT, asked))
     missing = [name for name in request.engines if name not in repeated]
+    if missing and row["preparing"] and Trace.MEDIA in old.erased:
+        message = f"the recording of job {old.id} was erased: there is nothing to hear"
+        raise BadRequestError(message)
     if missing:
         insert_runs(session, [(row, missing, audio)], settings.scheduling, plans)
         session.execute(ORDER, asked)

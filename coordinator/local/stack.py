@@ -19,6 +19,7 @@ from coordinator.errors import (
 from coordinator.local.launch import log_tail
 from coordinator.local.leaving import leave
 from coordinator.local.messages import Boot, FlowerRequest, Need, Ready
+from coordinator.local.moved import check_not_moved
 from coordinator.local.paths import stack_paths
 from coordinator.local.roles import role_table
 from coordinator.local.settings_env import settings_env
@@ -201,6 +202,7 @@ def running(  # noqa: PLR0913  # by name only; each is a thing that can run, or 
         LocalStackError: something cannot be started; the message says why.
         ServersMissingError: no server binary runs on this machine.
         ConfigurationError: the data directory cannot be used, or an engine's name is none.
+        MovedError: the installation went to servers.
         SchemaVersionError: the database was written by a newer Chordscribe.
     """
     say = on_status or (lambda _text: None)
@@ -211,6 +213,7 @@ def running(  # noqa: PLR0913  # by name only; each is a thing that can run, or 
         yield RunningStack(settings, say)
         return
     paths = stack_paths(settings.data_dir)
+    check_not_moved(paths.data)
     boot = Boot(
         str(paths.data), *_elsewhere(settings), settings_env(settings), roles or role_table()
     )

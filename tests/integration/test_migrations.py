@@ -18,6 +18,7 @@ from schemas.dependency_tables import BatchDependency
 from schemas.errors import SchemaVersionError
 from schemas.measure_table import Measure
 from schemas.media_table import Medium
+from schemas.memory_tables import Tombstone
 from schemas.tables import SCHEMA_REVISION
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ def test_a_migrated_database_has_the_tables_of_the_code(settings: Settings) -> N
     engine = create_engine(database_url(settings))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        for table in (BatchDependency, BatchItem, Measure):
+        for table in (BatchDependency, BatchItem, Measure, Tombstone):
             assert table.metadata is Medium.metadata  # each file of tables was read
         assert compare_metadata(context, Medium.metadata) == []
     engine.dispose()

@@ -1,0 +1,1 @@
+"""How an installation is kept elsewhere, brought back, moved to servers."""

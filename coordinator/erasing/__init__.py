@@ -1,0 +1,1 @@
+"""What of jobs is erased, by whom it is asked, and how."""

@@ -1,0 +1,1 @@
+"""The parts of the benchmark of storage: each `part_NAME.py` has a function `measure(quick)`."""
