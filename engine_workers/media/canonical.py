@@ -78,26 +78,36 @@ def read(
     """
     first = round(span.start * SAMPLE_RATE) if span else 0
     last = round(span.end * SAMPLE_RATE) if span else None
-    buffer = bytearray()
+    found, count = np.zeros(0, np.float32), 0
     try:
         with _opened(path) as container:
+            found = np.empty(_samples_in(container, first, last), np.float32)
             for at, samples in _from(container, first):
                 if last is not None and at >= last:
                     break
-                begin = max(0, first - at)
-                end = None if last is None else last - at
-                buffer += samples[begin:end].data
+                part = samples[max(0, first - at) : None if last is None else last - at]
+                room = found[count : count + len(part)]
+                np.multiply(part[: len(room)], np.float32(1 / FULL_SCALE), out=room)
+                count += len(room)
                 if reached is not None:
                     reached()
     except (*DECODE_ERRORS, OSError) as error:
         message = f"the prepared recording cannot be read: {reason(error)}"
         raise StorageError(message) from error
-    if not buffer:
+    if not count:
         message = "the prepared recording cannot be read: there is no sound in it"
         raise StorageError(message)
-    found: NDArray[np.float32] = np.frombuffer(buffer, np.int16).astype(np.float32)
-    found *= np.float32(1 / FULL_SCALE)
-    return found
+    return found[:count]
+
+
+def _samples_in(container: InputContainer, first: int, last: int | None) -> int:
+    """Return how many samples there are from the first to the last that are wanted."""
+    stream = container.streams.audio[0]
+    if not stream.duration or not stream.time_base:
+        message = "the prepared recording cannot be read: it does not say how long it is"
+        raise StorageError(message)
+    there = round(stream.duration * stream.time_base * SAMPLE_RATE)
+    return max(0, min(there, last or there) - first)
 
 
 @contextmanager

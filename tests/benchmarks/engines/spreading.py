@@ -22,7 +22,9 @@ if TYPE_CHECKING:
 
 #: Chunks for each worker, and what each takes its engine, in seconds: a fraction of what a chunk
 #: of ten minutes takes a real one.
-CHUNKS_EACH, ENGINE_SECONDS = 4, 5.0
+CHUNKS_EACH, QUICK_CHUNKS_EACH, ENGINE_SECONDS = 4, 2, 5.0
+#: The same in the job before, in which every worker opens its connections, loads its engine.
+FIRST_SECONDS = 0.5
 #: Seconds of sound in a chunk: as little as shows that it is read.
 CHUNK_SECONDS = 2.0
 #: The least efficiency, to so many workers and beyond.
@@ -37,12 +39,14 @@ MODULES = {
 
 def measure(*, quick: bool) -> list[Figure]:
     """Have the same recording's parts heard by more and more workers."""
-    return [_efficiency(count) for count in ((8,) if quick else (1, 2, 4, 8, 16, 32, 64))]
+    if quick:
+        return [_efficiency(8, QUICK_CHUNKS_EACH)]
+    return [_efficiency(count, CHUNKS_EACH) for count in (1, 2, 4, 8, 16, 32, 64)]
 
 
-def _efficiency(workers: int) -> Figure:
+def _efficiency(workers: int, chunks_each: int) -> Figure:
     """Return the share of their time for which the workers' engines heard something."""
-    chunks = CHUNKS_EACH * workers
+    chunks = chunks_each * workers
     media = MediaSettings(chunk_seconds=CHUNK_SECONDS)
     with Lab(quick=False) as lab, lab.cluster(**MODULES) as cluster:
         cluster.settings = cluster.settings.model_copy(update={"media": media})
@@ -51,7 +55,7 @@ def _efficiency(workers: int) -> Figure:
         _simulated(cluster, workers)
         cluster.ready()
         audio = _recording(cluster, chunks * CHUNK_SECONDS)
-        cluster.wait([_submit(cluster, audio, 0.0)], PATIENCE_SECONDS)  # prepares it, warms up
+        cluster.wait([_submit(cluster, audio, FIRST_SECONDS)], PATIENCE_SECONDS)  # prepares it, too
         job = _submit(cluster, audio, ENGINE_SECONDS)
         cluster.wait([job], PATIENCE_SECONDS)
         view = cluster.view(job)
@@ -64,8 +68,8 @@ def _efficiency(workers: int) -> Figure:
 
 
 def _simulated(cluster: Cluster, workers: int) -> None:
-    """Run one worker process whose engines, each in a thread, only wait."""
-    argv = (*("worker", "-Q", engine_queue("fake"), "-n", "many@bench", "-P", "threads"),)
+    """Run one worker whose engines, each in a process of its own, only wait."""
+    argv = (*("worker", "-Q", engine_queue("fake"), "-n", "many@bench", "-P", "prefork"),)
     cluster.threaded("many", cluster.engine_app, (*argv, "-c", str(workers)))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -37,12 +38,14 @@ NEEDS = {
     "funasr": ("funasr", "torch"),
 }
 #: Seconds of the recording, of the one before that has the models loaded, of the quick way's.
-SECONDS, FIRST_SECONDS, QUICK_SECONDS = 600.0, 20.0, 60.0
+SECONDS, FIRST_SECONDS, QUICK_SECONDS = 600.0, 20.0, 40.0
 #: How often both hear it.
-ROUNDS = 2
+ROUNDS, QUICK_ROUNDS = 3, 1
 #: The least share of the library's throughput; MiB of memory more than it, at the most.
 LEAST_SHARE, MOST_MEMORY = 0.97, 80
 PATIENCE_SECONDS = 900
+#: Seconds between two looks at the worker's memory.
+WATCH_SECONDS = 0.5
 #: One thread each, so that the two can be compared on a machine with few processors.
 ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 MODULES = {
@@ -75,15 +78,15 @@ class Library:
 
     process: subprocess.Popen[str]
 
-    def hear(self, path: Path) -> float:
-        """Hear a file; return the seconds that it took."""
+    def hear(self, path: Path) -> tuple[float, float]:
+        """Hear a file; return the seconds that it took, of wall and processor time."""
         assert self.process.stdin is not None
         assert self.process.stdout is not None
         self.process.stdin.write(f"{path}\n")
         self.process.stdin.flush()
-        seconds, _, words = self.process.stdout.readline().split()
+        seconds, used, words = self.process.stdout.readline().split()
         assert int(words), "the library has heard nothing"
-        return float(seconds)
+        return float(seconds), float(used)
 
     def peak(self) -> float:
         """Return the most memory that it had, in MiB."""
@@ -102,39 +105,49 @@ def measure(folder: Path, *, quick: bool) -> list[Figure]:
         recording = Recording.of(cluster, folder, QUICK_SECONDS if quick else SECONDS)
         for engine in engines:
             if all(find_spec(module) for module in NEEDS[engine]) and _has_model(engine):
-                figures += _compared(cluster, engine, first, recording)
+                rounds = QUICK_ROUNDS if quick else ROUNDS
+                found = _compared(cluster, engine, first, recording, rounds)
+                # A short recording's memory is the program's alone; one round's time is chance.
+                figures += [informs(it.name, it.value, it.unit) for it in found] if quick else found
     return figures
 
 
 def _compared(
-    cluster: Cluster, engine: str, first: Recording, recording: Recording
+    cluster: Cluster, engine: str, first: Recording, recording: Recording, rounds: int
 ) -> list[Figure]:
     cluster.engine(engine, **ONE_THREAD)
     cluster.ready()
-    alone, heard, whole = [], [], []
-    with _library(engine) as library:
+    alone, heard = [], []
+    worker = psutil.Process(cluster.roles[f"{engine}-a"].pid)
+    with _library(engine) as library, _watched(worker) as memory:
         library.hear(first.path)
         _through(cluster, engine, first.audio)
-        for _ in range(ROUNDS):
+        for _ in range(rounds):
             alone.append(library.hear(recording.path))
+            before = _used(worker)
             run, job = _through(cluster, engine, recording.audio)
-            heard.append(run)
-            whole.append(job)
-        memory = library.peak()
-    worker = psutil.Process(cluster.roles[f"{engine}-a"].pid)
+            heard.append((run, _used(worker) - before, job))
+        least = library.peak()
     child = max(_peak(process.pid) for process in worker.children(recursive=True))
-    parent = worker.memory_full_info().pss / 2**20
     cluster.end(f"{engine}-a")
+    library_took, library_used = map(min, zip(*alone, strict=True))
+    run_took, run_used, job_took = map(min, zip(*heard, strict=True))
     return [
-        informs(f"{engine}: the library alone", min(alone), "s"),
-        informs(f"{engine}: its run in a worker", min(heard), "s"),
-        informs(f"{engine}: the job, from submission to report", min(whole), "s"),
+        informs(f"{engine}: the library alone", library_took, "s"),
+        informs(f"{engine}: its run in a worker", run_took, "s"),
+        informs(f"{engine}: the job, from submission to report", job_took, "s"),
         at_least(
-            f"{engine}: throughput of the library's", min(alone) / min(heard), LEAST_SHARE, "×"
+            f"{engine}: throughput of the library's", library_took / run_took, LEAST_SHARE, "×"
         ),
-        informs(f"{engine}: the library's peak memory", memory, "MiB"),
-        at_most(f"{engine}: its child's memory above that", child - memory, MOST_MEMORY, "MiB"),
-        informs(f"{engine}: its worker's own memory, shared parts divided", parent, "MiB"),
+        informs(f"{engine}: processor time of the library's", run_used / library_used, "×"),
+        informs(f"{engine}: the library's peak memory", least, "MiB"),
+        informs(f"{engine}: its child's peak memory", child, "MiB"),
+        at_most(
+            f"{engine}: the whole worker's above the library's",
+            max(memory) - least,
+            MOST_MEMORY,
+            "MiB",
+        ),
     ]
 
 
@@ -151,7 +164,7 @@ def _through(cluster: Cluster, engine: str, audio: AudioRef) -> tuple[float, flo
 
 def take(cluster: Cluster, engine: str, audios: Sequence[AudioRef]) -> list[JobView]:
     """Have the workers take the recordings, each as a job; return the jobs when they ended."""
-    request = job_request([engine], language="en")
+    request = job_request([engine], language="en", use_cache=False)
     with cluster.database.transaction() as session:
         media = cluster.settings.media
         jobs = [accept(session, request, audio, media=media).job_id for audio in audios]
@@ -160,6 +173,25 @@ def take(cluster: Cluster, engine: str, audios: Sequence[AudioRef]) -> list[JobV
     for view in views:
         assert all(run.failure is None for run in view.runs), view.runs
     return views
+
+
+@contextmanager
+def _watched(worker: psutil.Process) -> Iterator[list[float]]:
+    """Note the memory of a worker with its children now and then, in MiB, shared parts once."""
+    noted, done = [0.0], threading.Event()
+
+    def note() -> None:
+        while not done.wait(WATCH_SECONDS):
+            family = [worker, *worker.children(recursive=True)]
+            noted.append(sum(process.memory_full_info().pss for process in family) / 2**20)
+
+    watcher = threading.Thread(target=note)
+    watcher.start()
+    try:
+        yield noted
+    finally:
+        done.set()
+        watcher.join()
 
 
 @contextmanager
@@ -190,6 +222,12 @@ def _has_model(engine: str) -> bool:
 def _funasr(name: str) -> Path:
     """Return the folder of a small model, which some machines have."""
     return data_folder() / "funasr" / name
+
+
+def _used(worker: psutil.Process) -> float:
+    """Return the processor's time that a worker has used with its children, in seconds."""
+    times = [it.cpu_times() for it in (worker, *worker.children(recursive=True))]
+    return sum(time.user + time.system for time in times)
 
 
 def _peak(pid: int) -> float:
