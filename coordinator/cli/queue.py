@@ -42,7 +42,7 @@ def queue(
 
 
 def _show(console: Console, line: EngineQueue) -> None:
-    stopped = f"; [red]{escape(line.stopped)}[/red]" if line.stopped else ""
+    stopped = f"; [red]{escape(_stopped(line))}[/red]" if line.stopped else ""
     error = ""
     if line.estimate_error is not None:
         error = f"; estimates are {line.estimate_error:.0%} off on average"
@@ -66,6 +66,11 @@ def _show(console: Console, line: EngineQueue) -> None:
             start,
         )
     console.print(table)
+
+
+def _stopped(line: EngineQueue) -> str:
+    since = f" since {line.stopped_since:%Y-%m-%d %H:%M:%S} UTC" if line.stopped_since else ""
+    return f"{'ALERT: ' if line.alert else ''}{line.stopped}{since}"
 
 
 def why(job: JobArgument, as_json: JsonOption = False) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 
-import schemas.dependency_tables  # noqa: F401  # its tables belong to the metadata
+import schemas.dependency_tables
+import schemas.outage_table  # noqa: F401  # their tables belong to the metadata
 from schemas.media_table import Medium
 
 #: Any number that nobody else locks: the first bytes of "chordscribe".
