@@ -7,6 +7,7 @@ from uuid import UUID
 
 from aggregation import records, store
 from aggregation.answers import answers_of, shared_failure
+from aggregation.merge.registry import DEFAULT_STRATEGY
 from aggregation.pipeline import Question, make_report
 from aggregation.poison import Again, once_more
 from schemas.database import Database
@@ -28,7 +29,9 @@ class Ending(StrEnum):
     BUSY = "busy"
 
 
-def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
+def finish(
+    database: Database, job_id: UUID, *, again: bool = False, strategy: str = DEFAULT_STRATEGY
+) -> Ending:
     """End the job if all its runs have ended.
 
     At first the report is computed without a lock; two callers may both compute it, one stores it.
@@ -39,6 +42,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
         database: the ledger.
         job_id: the job.
         again: this message was tried before, and that did not end the job.
+        strategy: the merge strategy's name.
 
     Raises:
         LedgerError: the database does not answer; nothing was changed.
@@ -66,6 +70,7 @@ def finish(database: Database, job_id: UUID, *, again: bool = False) -> Ending:
         missing=tuple(answers.missing.values()),
         language=language,
         prior=prior,
+        strategy=strategy,
         processing=answers.processing,
         degraded=not answers.whole,
     )

@@ -11,12 +11,12 @@ import structlog
 from celery import Task, shared_task
 from celery.signals import worker_process_init
 
+from aggregation.app import live, settings
 from aggregation.finish import Ending, finish
 from aggregation.poison import note_failure
 from schemas import names
 from schemas.database import Database
 from schemas.errors import LedgerError
-from schemas.settings import load_settings
 
 #: Seconds before the first retry after a database error, and between retries at most.
 FIRST_RETRY_SECONDS, MAX_RETRY_SECONDS = 1, 300
@@ -51,7 +51,8 @@ def aggregate(task: Task[Any, Any], *, job_id: str) -> str:
     """
     structlog.contextvars.bind_contextvars(job_id=job_id)
     try:
-        ending = finish(_database(), UUID(job_id), again=task.request.retries > 0)
+        again, strategy = task.request.retries > 0, live.now.aggregation.strategy
+        ending = finish(_database(), UUID(job_id), again=again, strategy=strategy)
     except LedgerError:
         raise
     except Exception as error:  # whatever ails the comparison: the job must end all the same
@@ -68,7 +69,7 @@ def aggregate(task: Task[Any, Any], *, job_id: str) -> str:
 
 @cache
 def _database() -> Database:
-    return Database(load_settings())
+    return Database(settings)
 
 
 @worker_process_init.connect

@@ -27,6 +27,7 @@ from coordinator.staging import stage
 from coordinator.submit import accept, job_request
 from coordinator.watching import watch_jobs
 from schemas.database import Database
+from schemas.live_settings import LiveSettings
 from schemas.settings import Settings, load_settings
 from schemas.tables import Batch
 
@@ -70,7 +71,9 @@ class Client(QueueClient, BulkClient, BatchClient):
             stack: one that runs for as long as the client lives; None: one of its own.
             on_status: called with a line of text as an embedded stack starts.
         """
-        self._settings = settings or (stack.settings if stack else load_settings())
+        self._follow = settings is None and stack is None
+        chosen = settings or (stack.settings if stack else load_settings())
+        self._live = LiveSettings(chosen, follow=self._follow)
         self._work = work
         self._on_status = on_status
         self._exit = ExitStack()
@@ -86,10 +89,10 @@ class Client(QueueClient, BulkClient, BatchClient):
         """
         with ExitStack() as opened:
             self._stack = self._given or opened.enter_context(
-                running(self._settings, work=False, on_status=self._on_status)
+                running(self.settings, work=False, on_status=self._on_status)
             )
-            self._settings = self._stack.settings
-            self._database = Database(self._settings)
+            self._live = LiveSettings(self._stack.settings, follow=self._follow)
+            self._database = Database(self._stack.settings)
             opened.callback(self._database.dispose)
             self._database.check_schema()
             self._exit = opened.pop_all()
@@ -107,8 +110,11 @@ class Client(QueueClient, BulkClient, BatchClient):
 
     @property
     def settings(self) -> Settings:
-        """The settings in force, with the addresses of the servers in use."""
-        return self._settings
+        """The settings in force, with the addresses of the servers in use.
+
+        Those that were not given follow the configuration file.
+        """
+        return self._live.now
 
     @property
     def stack(self) -> RunningStack:
@@ -159,12 +165,13 @@ class Client(QueueClient, BulkClient, BatchClient):
             StagingError: the media store cannot be written.
             LedgerError: the database does not answer.
         """
-        chosen = choose_engines(self._settings, engines)
+        settings = self.settings
+        chosen = choose_engines(settings, engines)
         request = job_request(
             chosen, language, options, require_all=require_all, use_cache=use_cache
         )
         scheduled = make_schedule(schedule)
-        audio = stage(source, self._settings.media_root, self._settings.sources)
+        audio = stage(source, settings.media_root, settings.sources)
         with self.database.transaction() as session:
             accepted = accept(
                 session,
@@ -174,8 +181,8 @@ class Client(QueueClient, BulkClient, BatchClient):
                 join_open=join_open,
                 batch_id=batch_id,
                 schedule=scheduled,
-                rules=self._settings.scheduling,
-                media=self._settings.media,
+                rules=settings.scheduling,
+                media=settings.media,
             )
         if self._work or self.stack.reused:
             self.stack.need(engines=request.engines, work=True)

@@ -1,176 +1,117 @@
-"""How long a run is going to take, learnt from those that have ended."""
+"""Learns from the runs that have ended how long others will take."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
 from pathlib import PurePath
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select, text, tuple_
 
-from schemas.tables import Estimate
+from coordinator.quantiles import Key, Quantiles, first
+from schemas.measure_table import Measure
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from sqlalchemy import Row
     from sqlalchemy.orm import Session
 
-    from schemas.audio import AudioRef
-
 #: Engine-seconds for a second of audio, before anything was measured.
 DEFAULT_RTF = 0.3
-#: Bytes for a second of audio by file suffix, before anything was measured.
-DEFAULT_RATES = {"wav": 32_000.0, "flac": 20_000.0, "mp4": 250_000.0, "mkv": 250_000.0}
-DEFAULT_RATE = 16_000.0
-#: The least that a run is expected to take, in seconds: claiming, decoding, saving.
-LEAST_SECONDS = 0.02
-#: The quantiles that are kept.
-MEDIAN, HIGH = 0.5, 0.9
-#: A quantile moves by this share of itself at the first samples, then less and less; at least by
-#: the second share, so that it follows a change.
-FIRST_STEP, LAST_STEP = 1.0, 0.05
-#: So many samples make the mean error.
-ERROR_SAMPLES = 100
-
 
 KEEP = text("""
-INSERT INTO estimates (kind, name, median, high, samples, error)
+INSERT INTO measures (kind, name, device, model, median, high, samples, error)
 SELECT * FROM unnest(
-  CAST(:kinds AS text[]), CAST(:names AS text[]), CAST(:medians AS float8[]),
-  CAST(:highs AS float8[]), CAST(:samples AS int[]), CAST(:errors AS float8[]))
-ON CONFLICT (kind, name) DO UPDATE SET median = excluded.median, high = excluded.high,
-  samples = excluded.samples, error = excluded.error
+  CAST(:kinds AS text[]), CAST(:names AS text[]), CAST(:devices AS text[]),
+  CAST(:models AS text[]), CAST(:medians AS float8[]), CAST(:highs AS float8[]),
+  CAST(:samples AS int[]), CAST(:errors AS float8[]))
+ON CONFLICT (kind, name, device, model) DO UPDATE SET median = excluded.median,
+  high = excluded.high, samples = excluded.samples, error = excluded.error
 """)
 
 
-class Key(NamedTuple):
-    """What an estimate is of: `rtf` of an engine, `run` seconds of one, `rate` of a suffix."""
-
-    kind: str
-    name: str
-
-
-@dataclass(slots=True)
-class Quantiles:
-    """A running median, a running 90th percentile, the error of what was expected."""
-
-    median: float
-    high: float
-    samples: int = 1
-    error: float = 0.0
-
-    def learn(self, value: float) -> None:
-        """Move towards a new sample: stochastic approximation on the logarithm.
-
-        H. Robbins, S. Monro, A Stochastic Approximation Method, 1951.
-        """
-        self.samples += 1
-        step = max(LAST_STEP, FIRST_STEP / self.samples)
-        wrong = min(abs(value - self.median) / value, 1e3)
-        self.error += (wrong - self.error) / min(self.samples, ERROR_SAMPLES)
-        self.median = _moved(self.median, value, MEDIAN, step)
-        self.high = max(self.median, _moved(self.high, value, HIGH, step))
+def speed_keys(engine: str, device: str | None, model: str | None) -> tuple[Key, ...]:
+    """Return what may be known of an engine's speed, what fits best before what fits less."""
+    device, model = device or "", model or ""
+    pairs = ((device, model), (device, ""), ("", model), ("", ""))
+    return tuple(dict.fromkeys(Key("rtf", engine, *pair) for pair in pairs))
 
 
-def _moved(old: float, value: float, quantile: float, step: float) -> float:
-    if value == old:
-        return old
-    pull = quantile if value > old else quantile - 1.0
-    return old * math.exp(2 * step * pull)
+def best(known: Mapping[Key, Quantiles], keys: Iterable[Key]) -> Quantiles | None:
+    """Return what is known of the first of the keys of which anything is."""
+    return next((known[key] for key in keys if key in known), None)
 
 
 def suffix(name: str) -> str:
-    """Return a file's suffix as estimates name it."""
+    """Return a file's suffix as measures name it."""
     return PurePath(name).suffix.lower().lstrip(".")[:10]
 
 
-def audio_seconds(size: int, name: str, rates: Mapping[str, float]) -> float:
-    """Return the expected length of a recording of `size` bytes."""
-    kind = suffix(name)
-    return size / rates.get(kind, DEFAULT_RATES.get(kind, DEFAULT_RATE))
-
-
-def expected_costs(
-    session: Session,
-    jobs: Sequence[tuple[Collection[str], AudioRef]],
-    lengths: Mapping[str, float] | None = None,
-) -> list[dict[str, float]]:
-    """Return, for each job's engines and recording, the seconds that each engine will need.
+def learn(session: Session, measured: Sequence[Row[Any]]) -> None:
+    """Take in what runs took, in two statements however many they are.
 
     Args:
-        session: an open transaction.
-        jobs: the engines and the recording of each.
-        lengths: seconds of the recordings whose length is known, by their SHA-256.
+        session: an open transaction, the only one that learns now.
+        measured: rows with `engine`, `device`, `model`, `cost`, `took`, `audio_seconds`, `size`,
+            `name`; what is not known is None.
     """
-    wanted = {key for engines, audio in jobs for key in _keys(engines, audio.name)}
-    known = read(session, wanted)
-    exact = lengths or {}
-    return [expect(known, engines, audio, exact.get(audio.sha256)) for engines, audio in jobs]
+    runs = [row for row in measured if row.took and row.took > 0]
+    known = _read(session, {key for row in runs for key in _keys(row)})
+    for row in runs:
+        for key, value, expected in _samples(row, known):
+            if key not in known:
+                known[key] = first(value, value if expected is None else expected)
+            elif key.kind == "cost":
+                known[key].learn(value, expected)
+            else:
+                known[key].learn(value)
+    if known:
+        session.execute(KEEP, _columns(sorted(known.items())))
 
 
-def expect(
-    known: Mapping[Key, Quantiles],
-    engines: Collection[str],
-    audio: AudioRef,
-    length: float | None = None,
-) -> dict[str, float]:
-    """Return the seconds by engine, from estimates that were read; `length` is the recording's."""
-    rates = {key.name: found.median for key, found in known.items() if key.kind == "rate"}
-    seconds = audio_seconds(audio.size, audio.name, rates) if length is None else length
-
-    def rtf(engine: str) -> float:
-        found = known.get(Key("rtf", engine))
-        return found.median if found else DEFAULT_RTF
-
-    return {engine: max(LEAST_SECONDS, seconds * rtf(engine)) for engine in engines}
-
-
-def read(session: Session, keys: Iterable[Key]) -> dict[Key, Quantiles]:
-    """Return those of the estimates that there are."""
-    rows = session.scalars(
-        select(Estimate).where(tuple_(Estimate.kind, Estimate.name).in_(sorted(set(keys))))
+def _read(session: Session, keys: set[Key]) -> dict[Key, Quantiles]:
+    """Return those of the measures that there are."""
+    if not keys:
+        return {}
+    columns = (Measure.kind, Measure.name, Measure.device, Measure.model)
+    rows = session.execute(
+        select(*columns, Measure.median, Measure.high, Measure.samples, Measure.error).where(
+            tuple_(*columns).in_(sorted(keys))
+        )
     )
-    return {
-        Key(row.kind, row.name): Quantiles(row.median, row.high, row.samples, row.error)
-        for row in rows
-    }
+    return {Key(*row[:4]): Quantiles(*row[4:]) for row in rows}
 
 
-def learn(session: Session, measured: Sequence[Row[Any]]) -> None:
-    """Take in what runs took: rows with `engine`, `took`, `audio_seconds`, `size`, `name`."""
-    samples = [(key, value) for row in measured for key, value in _samples(row) if value > 0]
-    known = read(session, (key for key, _ in samples))
-    for key, value in samples:
-        if key in known:
-            known[key].learn(value)
-        else:
-            known[key] = Quantiles(value, value)
-    if not known:
+def _keys(row: Row[Any]) -> Iterator[Key]:
+    return (key for key, _, _ in _samples(row, {}))
+
+
+def _samples(
+    row: Row[Any], known: Mapping[Key, Quantiles]
+) -> Iterator[tuple[Key, float, float | None]]:
+    """Yield what a run tells: of what, how much, what was to be expected before."""
+    yield Key("run", row.engine), row.took, None
+    yield Key("cost", row.engine), row.took / max(row.cost, 1e-6), 1.0
+    if not row.audio_seconds:
         return
-    ordered = sorted(known.items())
-    session.execute(
-        KEEP,
-        {
-            "kinds": [key.kind for key, _ in ordered],
-            "names": [key.name for key, _ in ordered],
-            "medians": [found.median for _, found in ordered],
-            "highs": [found.high for _, found in ordered],
-            "samples": [found.samples for _, found in ordered],
-            "errors": [found.error for _, found in ordered],
-        },
-    )
+    speed = row.took / row.audio_seconds
+    keys = speed_keys(row.engine, row.device, row.model)
+    found = best(known, keys)
+    expected = found.median if found else DEFAULT_RTF
+    for key in keys:
+        yield key, speed, expected
+    if row.size:
+        yield Key("rate", suffix(row.name)), row.size / row.audio_seconds, None
 
 
-def _keys(engines: Iterable[str], name: str) -> list[Key]:
-    return [*(Key("rtf", engine) for engine in engines), Key("rate", suffix(name))]
-
-
-def _samples(row: Row[Any]) -> list[tuple[Key, float]]:
-    found = [(Key("run", row.engine), row.took)]
-    if row.audio_seconds:
-        found.append((Key("rtf", row.engine), row.took / row.audio_seconds))
-        if row.size is not None:
-            found.append((Key("rate", suffix(row.name)), row.size / row.audio_seconds))
-    return found
+def _columns(ordered: Sequence[tuple[Key, Quantiles]]) -> dict[str, list[Any]]:
+    return {
+        "kinds": [key.kind for key, _ in ordered],
+        "names": [key.name for key, _ in ordered],
+        "devices": [key.device for key, _ in ordered],
+        "models": [key.model for key, _ in ordered],
+        "medians": [found.median for _, found in ordered],
+        "highs": [found.high for _, found in ordered],
+        "samples": [found.samples for _, found in ordered],
+        "errors": [found.error for _, found in ordered],
+    }

@@ -37,23 +37,26 @@ FROM engine_runs WHERE state = 'succeeded'
 
 
 class Forgetting:
-    """Looks once an hour, whoever asks how often."""
+    """Looks once an hour, however often it is asked to."""
 
-    def __init__(self, rules: CacheSettings) -> None:
+    def __init__(self) -> None:
         """Look at the first call."""
-        self._rules = rules
         self._next = 0.0
+        self._rules: CacheSettings | None = None
 
-    def look(self, database: Database) -> int:
+    def look(self, database: Database, rules: CacheSettings) -> int:
         """Forget what is too old or too much, if it is time to; return how many entries.
+
+        It is so too when the rules have changed.
 
         Raises:
             LedgerError: the database does not answer.
         """
-        if time.monotonic() < self._next:
+        if time.monotonic() < self._next and rules == self._rules:
             return 0
+        self._rules = rules
         self._next = time.monotonic() + EVERY_SECONDS
-        return forget(database, self._rules.max_bytes, self._rules.ttl_seconds)
+        return forget(database, rules.max_bytes, rules.ttl_seconds)
 
 
 def forget(database: Database, most_bytes: int, ttl_seconds: float) -> int:

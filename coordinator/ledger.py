@@ -9,6 +9,7 @@ from sqlalchemy import case, exists, func, select, update
 from sqlalchemy.orm import selectinload
 
 from coordinator.errors import BadRequestError, JobNotFoundError
+from coordinator.speeds import read_measured
 from coordinator.views import event_view, job_view, preparation_view
 from schemas.database import notify, record_event
 from schemas.jobs import JobEvent, JobState, JobView
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sqlalchemy.orm import Session
+
+    from coordinator.speeds import Speeds
 
 #: The most jobs one listing returns.
 MAX_LISTED = 1000
@@ -64,9 +67,15 @@ def read_job(session: Session, job_id: UUID) -> JobView:
         message = f"there is no job {job_id}"
         raise JobNotFoundError(message)
     if not job.preparing or job.finished_at is not None:
-        return job_view(job)
+        return job_view(job, speeds=_speeds(session, job))
     medium = session.get(Medium, job.audio["sha256"], populate_existing=True)
     return job_view(job, preparation_view(medium) if medium else None)
+
+
+def _speeds(session: Session, job: Job) -> Speeds | None:
+    """Return what was measured of the engines that are at work on a job; None while none is."""
+    engines = {run.engine for run in job.runs if run.state == RunState.RUNNING.value}
+    return read_measured(session, engines) if engines else None
 
 
 def read_report(session: Session, job_id: UUID) -> Report | None:

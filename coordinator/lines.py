@@ -34,7 +34,7 @@ FROM (SELECT engine, sum(slots)::int AS slots FROM pools
         AND coalesce(free_memory >= :memory, true) AND coalesce(free_vram >= :vram, true)
       GROUP BY engine) AS pool
 LEFT JOIN engine_lines AS line ON line.engine = pool.engine
-LEFT JOIN estimates AS estimate ON estimate.kind = 'run' AND estimate.name = pool.engine
+LEFT JOIN measures AS estimate ON estimate.kind = 'run' AND estimate.name = pool.engine
 WHERE NOT EXISTS (SELECT FROM pauses WHERE kind = 'all'
                   OR (kind = 'engine' AND pauses.name = pool.engine))
 """)

@@ -57,7 +57,7 @@ FROM (SELECT engine FROM wanted WHERE engine IS NOT NULL
 LEFT JOIN pool ON pool.engine = wanted.engine
 LEFT JOIN outages AS outage ON outage.engine = wanted.engine AND outage.ended_at IS NULL
 LEFT JOIN engine_lines AS line ON line.engine = wanted.engine
-LEFT JOIN estimates AS estimate ON estimate.kind = 'rtf' AND estimate.name = wanted.engine
+LEFT JOIN measures AS estimate ON estimate.kind = 'cost' AND estimate.name = wanted.engine
 CROSS JOIN LATERAL (
   SELECT coalesce(array_agg(run.job_owner), '{}') AS owners, coalesce(sum(greatest(0, run.cost
     - CASE WHEN run.state = 'running' THEN extract(epoch FROM now() - run.started_at)

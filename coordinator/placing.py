@@ -9,7 +9,7 @@ from uuid import uuid4
 from sqlalchemy import DateTime, Double, bindparam, case, func, insert, or_, select, update
 
 from coordinator.errors import BadRequestError, QuotaError
-from coordinator.estimates import expected_costs
+from coordinator.speeds import expected_costs
 from schemas.runs import RunState
 from schemas.scheduling import Place, Priority, Schedule
 from schemas.settings import SchedulingSettings
@@ -86,7 +86,8 @@ def insert_runs(
     """
     plans = plans or {}
     lengths = {sha: plan.chunks[-1].end for sha, plan in plans.items()}
-    costs = expected_costs(session, [(engines, audio) for _, engines, audio in jobs], lengths)
+    asked = [(engines, audio) for _, engines, audio in jobs]
+    costs = expected_costs(session, rules, asked, lengths)
     targets = rules.targets()
     rows = [
         {

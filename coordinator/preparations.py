@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from celery import Celery
 
     from schemas.database import Database
-    from schemas.settings import Settings
+    from schemas.live_settings import LiveSettings
 
 
 class Preparations:
     """Remembers what was heard of preparations until it is looked after."""
 
-    def __init__(self, database: Database, app: Celery, settings: Settings) -> None:
+    def __init__(self, database: Database, app: Celery, settings: LiveSettings) -> None:
         """Begin with everything to be looked at: much may have happened before."""
         self._database = database
         self._app = app
@@ -79,7 +79,7 @@ class Preparations:
         placed = 0
         while True:
             with self._database.transaction() as session:
-                found = place_prepared(session, self._settings, among)
+                found = place_prepared(session, self._settings.now, among)
             placed += found
             if found < MAX_PLACED:
                 return placed

@@ -9,7 +9,6 @@ from uuid import uuid4
 from sqlalchemy import bindparam, func, select, text, update
 
 from coordinator.chunks import plan
-from coordinator.estimates import expected_costs
 from coordinator.placing import (
     INSERT_RUNS,
     PREPARING,
@@ -17,6 +16,7 @@ from coordinator.placing import (
     first_place,
     must_start,
 )
+from coordinator.speeds import expected_costs
 from schemas.audio import AudioRef, Prepared
 from schemas.database import record_event, record_work
 from schemas.jobs import JobState
@@ -116,7 +116,8 @@ def _place(session: Session, settings: Settings, jobs: Sequence[Row[Any]]) -> No
         .order_by(EngineRun.job_id, EngineRun.position)
         .with_for_update()
     ).all()
-    costs = expected_costs(session, [([run.engine], audios[run.job_id]) for run in runs], lengths)
+    whose = [([run.engine], audios[run.job_id]) for run in runs]
+    costs = expected_costs(session, settings.scheduling, whose, lengths)
     first, more = [], []
     for run, seconds in zip(runs, costs, strict=True):
         job, asked = by_id[run.job_id], (run.engine, run.position)

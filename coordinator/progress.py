@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from coordinator.speeds import Speeds
 from schemas.progress import EngineProgress
 from schemas.runs import RunState
 
@@ -14,14 +15,21 @@ if TYPE_CHECKING:
     from schemas.tables import EngineRun
 
 
-def engines_progress(runs: Iterable[EngineRun]) -> tuple[EngineProgress, ...]:
-    """Return each engine's progress, given its runs one after another."""
-    return tuple(
-        _progress(engine, list(mine)) for engine, mine in groupby(runs, lambda run: run.engine)
-    )
+def engines_progress(
+    runs: Iterable[EngineRun], speeds: Speeds | None = None
+) -> tuple[EngineProgress, ...]:
+    """Return each engine's progress.
+
+    Args:
+        runs: a job's, those of an engine one after another.
+        speeds: what was measured of the engines; without it the runs' costs have to do.
+    """
+    known = speeds or Speeds()
+    engines = groupby(runs, lambda run: run.engine)
+    return tuple(_progress(engine, list(mine), known) for engine, mine in engines)
 
 
-def _progress(engine: str, runs: Sequence[EngineRun]) -> EngineProgress:
+def _progress(engine: str, runs: Sequence[EngineRun], speeds: Speeds) -> EngineProgress:
     states = [RunState(run.state) for run in runs]
     lengths = [_length(run) for run in runs]
     known = [length for length in lengths if length is not None]
@@ -34,7 +42,7 @@ def _progress(engine: str, runs: Sequence[EngineRun]) -> EngineProgress:
         missing_chunks=missing,
         done_seconds=sum(_done(run) for run in runs),
         seconds=sum(known) if len(known) == len(runs) else None,
-        eta_seconds=_eta(runs, states),
+        eta_seconds=_eta(runs, states, speeds),
     )
 
 
@@ -56,21 +64,33 @@ def _state(states: Sequence[RunState]) -> RunState:
     return RunState.QUEUED if set(states) == {RunState.QUEUED} else RunState.RUNNING
 
 
-def _eta(runs: Sequence[EngineRun], states: Sequence[RunState]) -> float | None:
+def _expected(run: EngineRun, speeds: Speeds) -> float:
+    """Return the seconds that a run takes: by the RTF of its device and model once it has those.
+
+    Before that by its cost, which counts on whichever of the live pools it comes to.
+    """
+    length = _length(run)
+    if run.device is None or length is None:
+        return run.cost
+    rtf = speeds.measured(run.engine, run.device, run.model)
+    return run.cost if rtf is None else length * rtf
+
+
+def _eta(runs: Sequence[EngineRun], states: Sequence[RunState], speeds: Speeds) -> float | None:
     """Return the seconds that are left at the engine's speed, with as many workers as it has now.
 
-    A run's cost is its length by the engine's measured RTF. Where parts of this job have ended,
-    the cost of the others is corrected by what those took.
+    Where parts of this job have ended, what is expected of the others is corrected by what those
+    took.
     """
     running = states.count(RunState.RUNNING)
     if not running:
         return None
     left = sum(
-        run.cost * (1 - min(1.0, _done(run) / (_length(run) or float("inf"))))
+        _expected(run, speeds) * (1 - min(1.0, _done(run) / (_length(run) or float("inf"))))
         for run, state in zip(runs, states, strict=True)
         if not state.terminal
     )
     ended = [run for run in runs if run.state == RunState.SUCCEEDED.value and run.cost > 0]
     took = sum(run.processing_seconds or 0.0 for run in ended)
-    expected = sum(run.cost for run in ended)
+    expected = sum(_expected(run, speeds) for run in ended)
     return left * (took / expected if took and expected else 1.0) / running

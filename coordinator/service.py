@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import socket
 import sys
 import threading
 import time
@@ -35,9 +36,13 @@ from coordinator.publish import (
 from coordinator.recover import reopen_interrupted
 from coordinator.tidy import Tidier
 from coordinator.waking import Bell, job_ids, listening
+from schemas.configuration_reports import ConfigurationReports
 from schemas.database import Database, record_events
 from schemas.errors import ChordscribeError, LedgerError
+from schemas.following import Follower
+from schemas.live_settings import LiveSettings
 from schemas.logs import set_up_logs
+from schemas.names import CONFIGURATION
 from schemas.settings import Settings, load_settings
 
 if TYPE_CHECKING:
@@ -59,17 +64,26 @@ log = structlog.get_logger("coordinator")
 class Service:
     """Admits and publishes until it is told to stop."""
 
-    def __init__(self, settings: Settings) -> None:
-        """Prepare the connections; `run` opens them."""
-        self._settings = settings
+    def __init__(self, settings: Settings, *, follow: bool = False) -> None:
+        """Prepare the connections; `run` opens them.
+
+        Args:
+            settings: the configuration.
+            follow: whether it follows its file.
+        """
+        self._live = LiveSettings(settings, follow=follow)
         self._database = Database(settings)
         self._app = make_app(settings)
         self._tidier = Tidier(self._app)
-        self._preparations = Preparations(self._database, self._app, settings)
-        self._forgetting = Forgetting(settings.cache)
+        self._preparations = Preparations(self._database, self._app, self._live)
+        self._forgetting = Forgetting()
         self._stopping = threading.Event()
         self._bell = Bell()
-        self._next_sweep = 0.0
+        self._swept = -math.inf
+        node = settings.node.name or socket.gethostname()
+        self._reports = ConfigurationReports(self._database, node, "coordinator")
+        self._live.hear = self._reports.hear
+        self._follower = Follower(self._live, told=True, also=self._reports.send)
 
     def run(self) -> None:
         """Work until `stop` is called; a server that goes away is waited for.
@@ -85,12 +99,13 @@ class Service:
             with self._database.transaction() as session:
                 log.info("recovered", jobs=reopen_interrupted(session))
                 reopen_media(session)
+        self._follower.start()
         retry = FIRST_RETRY_SECONDS
         while not self._stopping.is_set():
             try:
                 with listening(self._database, self._bell) as ears:
                     log.info("ready")
-                    self._next_sweep = 0.0
+                    self._swept = -math.inf
                     heard: Collection[UUID] = ()
                     while not self._stopping.is_set():
                         heard = self._round(ears, heard, silent)
@@ -102,22 +117,28 @@ class Service:
 
     def _round(self, ears: Ears, heard: Collection[UUID], silent: float | None) -> set[UUID]:
         """Do what there is to do, then wait; return the jobs that were heard of."""
-        if time.monotonic() >= self._next_sweep:
+        if self._to_sweep() <= 0:
             self.sweep(silent)
-            self._next_sweep = time.monotonic() + self._settings.leases.sweep_seconds
+            self._swept = time.monotonic()
         wait = self.work()
         if self.settle(heard):
             return set()  # there is more to admit
-        told = ears.wait(min(wait, max(0.0, self._next_sweep - time.monotonic())))
+        told = ears.wait(min(wait, max(0.0, self._to_sweep())))
         self._preparations.hear(told)
+        if CONFIGURATION in told:
+            self._live.look()
         return job_ids(told)
+
+    def _to_sweep(self) -> float:
+        """Return the seconds until the next sweep."""
+        return self._swept + self._live.now.leases.sweep_seconds - time.monotonic()
 
     def work(self) -> float:
         """Admit and publish all there is; return the seconds until something falls due."""
         self._preparations.work()
         while not self._stopping.is_set():
             with self._database.transaction() as session:
-                admitted = admit(session, self._settings.scheduling)
+                admitted = admit(session, self._live.now.scheduling)
             published = taken = self._publish()
             while taken >= PUBLISHED_RUNS:
                 taken = self._publish()
@@ -156,7 +177,7 @@ class Service:
             silent: seconds of silence after which a message counts as lost, or a job whose runs
                 have ended as forgotten; None takes the length of a lease.
         """
-        silent = self._settings.leases.lease_seconds if silent is None else silent
+        silent = self._live.now.leases.lease_seconds if silent is None else silent
         with self._database.transaction() as session:
             if not sweep.take_lock(session):
                 return
@@ -164,8 +185,8 @@ class Service:
                 "dead_leases": sweep.end_dead_leases(session),
                 "cancelled": sweep.end_cancelled(session),
                 "unblocked": resolve(session),
-                "at_risk": keep_deadlines(session, self._settings.scheduling),
-                "unserved": watch_engines(session, self._settings.scheduling),
+                "at_risk": keep_deadlines(session, self._live.now.scheduling),
+                "unserved": watch_engines(session, self._live.now.scheduling),
             }
         with self._database.transaction() as session:
             if not sweep.take_lock(session):
@@ -179,7 +200,7 @@ class Service:
             rescued["aggregations"] = len(stuck)
             rescued["tidied"] = self._tidier.tidy(session, silent)
         rescued |= self._preparations.look(silent)
-        self._forgetting.look(self._database)
+        self._forgetting.look(self._database, self._live.now.cache)
         # Written down first: who then compares the runs has to know that others were asked before.
         for job_id in stuck:
             publish_aggregation(self._app, job_id)
@@ -194,6 +215,7 @@ class Service:
 
     def close(self) -> None:
         """Close the connections that `run`, `work` or `sweep` opened."""
+        self._follower.stop()
         self._database.dispose()
         self._app.close()
         self._bell.close()
@@ -203,7 +225,9 @@ def main() -> int:
     """Run the coordinator; return the exit code."""
     set_up_logs()
     try:
-        service = Service(load_settings())
+        settings = load_settings()
+        set_up_logs(settings.monitoring.log_level)
+        service = Service(settings, follow=True)
         signal.signal(signal.SIGTERM, service.stop)
         signal.signal(signal.SIGINT, service.stop)
         signal.signal(signal.SIGQUIT, service.stop)

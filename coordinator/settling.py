@@ -34,7 +34,8 @@ WITH turn AS MATERIALIZED (
     AND run.place = 'window' AND run.state IN ('succeeded', 'failed', 'cancelled')
     AND job.id = run.job_id
   RETURNING run.job_id, job.one_chord, job.finished_at,
-            run.engine, run.job_owner, run.state, run.cost, run.audio_seconds,
+            run.engine, run.device, run.model, run.audio_seconds,
+            run.job_owner, run.state, run.cost,
             CASE WHEN run.reused_from IS NULL
                  THEN coalesce(run.processing_seconds, 0) ELSE 0 END AS took, run.reused_from,
             CASE WHEN run.chunk_seconds IS NULL
@@ -47,7 +48,7 @@ WITH turn AS MATERIALIZED (
   LEFT JOIN owners AS owner ON owner.name = given.job_owner
   WHERE share.engine = given.engine AND share.owner = given.job_owner
 )
-SELECT state, reused_from, engine, cost, audio_seconds, took, size, name,
+SELECT state, reused_from, engine, device, model, cost, audio_seconds, took, size, name,
        CASE WHEN NOT one_chord AND finished_at IS NULL
             THEN pg_notify(:channel, CAST(job_id AS text)) END AS woken
 FROM ended

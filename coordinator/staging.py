@@ -71,7 +71,7 @@ def _capped(
         if size > rules.max_bytes and not reference.local:
             message = (
                 f"{reference.shown} is larger than {rules.max_bytes:,} bytes, "
-                "the most that is fetched (sources.max_bytes)"
+                "the most that is fetched (security.sources.max_bytes)"
             )
             raise BadSourceError(message)
         yield block

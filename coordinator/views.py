@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from coordinator.progress import engines_progress
 from schemas.audio import AudioRef
 from schemas.jobs import JobEvent, JobRequest, JobState, JobView
@@ -11,9 +13,20 @@ from schemas.runs import Failure, RunState, RunView
 from schemas.scheduling import DeadlinePolicy, Priority, ScheduleView
 from schemas.tables import EngineRun, Job, StoredEvent
 
+if TYPE_CHECKING:
+    from coordinator.speeds import Speeds
 
-def job_view(job: Job, preparation: PreparationView | None = None) -> JobView:
-    """Return a job with its runs; `preparation` is that of its recording, while it waits for it."""
+
+def job_view(
+    job: Job, preparation: PreparationView | None = None, speeds: Speeds | None = None
+) -> JobView:
+    """Return a job with its runs.
+
+    Args:
+        job: its row.
+        preparation: that of its recording, while it waits for it.
+        speeds: what was measured of its engines.
+    """
     return JobView(
         id=job.id,
         state=JobState(job.state),
@@ -27,7 +40,7 @@ def job_view(job: Job, preparation: PreparationView | None = None) -> JobView:
         paused_at=job.paused_at,
         failure=Failure.model_validate(job.failure) if job.failure else None,
         runs=tuple(run_view(run) for run in job.runs),
-        engines=engines_progress(job.runs),
+        engines=engines_progress(job.runs, speeds),
         preparation=preparation,
         schedule=ScheduleView(
             priority=Priority.of_rank(job.priority),

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
-from schemas.names import CHANNEL_FREED, CHANNEL_WORK
+from schemas.names import CHANNEL_CONFIGURATION, CHANNEL_FREED, CHANNEL_WORK
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -76,7 +76,10 @@ def listening(database: Database, bell: Bell) -> Iterator[Ears]:
     Raises:
         LedgerError: the server cannot be reached.
     """
-    with database.listen(CHANNEL_WORK) as work, database.listen(CHANNEL_FREED) as freed:
+    with (
+        database.listen(CHANNEL_WORK, CHANNEL_CONFIGURATION) as work,
+        database.listen(CHANNEL_FREED) as freed,
+    ):
         yield Ears(bell, work, freed)
 
 

@@ -115,7 +115,7 @@ def _in_line(session: Session, run: EngineRun, line: Ordered) -> RunReason:
         ahead = f"more than {MAX_ORDERED} runs" if line.waiting > MAX_ORDERED else "others"
         reason = f"waiting: {stop or f'{ahead} are ahead'}"
         return RunReason(engine=run.engine, state=run.state, reason=reason)
-    start = line.starts()[index]
+    start = None if stop else line.starts()[index]
     reason = stop or _ahead(line.runs[:index], line.runs[index], line.taken.total())
     if start is not None:
         reason += f"; expected start {start:%H:%M:%S} UTC"

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import re
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging
+from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_ready
 from kombu import Queue
 
 from engine_workers.catalogue import engine_names
 from schemas.celery_config import celery_config
+from schemas.following import Follower
+from schemas.live_settings import LiveSettings
 from schemas.logs import set_up_logs
 from schemas.names import (
     APP,
@@ -21,13 +23,13 @@ from schemas.names import (
     QUEUE_MEDIA,
     engine_queue,
 )
-from schemas.settings import load_settings
 
 if TYPE_CHECKING:
     from celery.apps.worker import Worker
 
-#: The settings of this process.
-settings = load_settings()
+#: The settings of this process as they are now, and as they were when it began.
+live = LiveSettings.load()
+settings = live.now
 app = Celery(
     APP,
     include=[
@@ -64,7 +66,25 @@ def choose_queues(instance: Worker, options: dict[str, Any], **_: object) -> Non
 
 
 @setup_logging.connect
-def log_as_json(loglevel: int | str | None = None, **_: object) -> None:
+def log_as_json(**_: object) -> None:
     """Log as JSON lines instead of Celery's own format."""
-    level = logging.getLevelName(loglevel) if isinstance(loglevel, int) else loglevel
-    set_up_logs(level or "INFO")
+    set_up_logs(settings.monitoring.log_level)
+
+
+@worker_ready.connect
+def follow(**_: object) -> None:
+    """Follow the configuration file in the worker's first process, whose children are there."""
+    _follower()
+
+
+@worker_process_init.connect
+def follow_in_child(**_: object) -> None:
+    """Follow it in a child, where no thread of its parent lives."""
+    live.renew()
+    Follower(live).start()
+
+
+@cache
+def _follower() -> Follower:
+    """Return the first process's one: a worker is ready anew whenever the broker is back."""
+    return Follower(live).start()

@@ -56,6 +56,8 @@ class Lease:
     question: str = ""
     #: Whether the same was asked before, and answered.
     known: bool = False
+    #: What it is heard on: `cpu`, or what the card is called; None before that is known.
+    device: str | None = None
 
 
 def claim(
@@ -246,6 +248,8 @@ _TAKE = (
         progress_seconds=0.0,
         started_at=func.now(),
         failure=None,
+        device=None,
+        model=None,
     )
     .returning(
         EngineRun.job_id,

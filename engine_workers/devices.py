@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from schemas.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
 CPU = "cpu"
 #: Restricts which cards CUDA sees, by number or by UUID.
@@ -106,6 +106,18 @@ def choose(wanted: str, devices: Devices, *, can_use_cuda: bool) -> str:
         message = f"there is no {wanted} here: {has or devices.note or 'no NVIDIA driver'}"
         raise ConfigurationError(message)
     return found.device
+
+
+def device_name(device: str | None, find: Callable[[], Devices] = find_devices) -> str:
+    """Return `cpu`, or what the graphics card of a device is called, if the driver tells.
+
+    A pool's processes see one card alone, whatever number it has among all.
+    """
+    if not device or device == CPU:
+        return CPU
+    devices = find()
+    gpu = devices.gpu(device) or next(iter(devices.gpus), None)
+    return gpu.name if gpu else device
 
 
 def free_vram(devices: Devices) -> int | None:

@@ -11,6 +11,7 @@ from engine_workers.catalogue import find_engine, package_version
 from engine_workers.ease import what_is_eased
 from engine_workers.engines.base import Audio
 from engine_workers.errors import UnsupportedError
+from engine_workers.heard_on import HeardOn
 from engine_workers.media.samples import samples_of
 from engine_workers.options import engine_options
 from engine_workers.sanitise import Sanitiser
@@ -54,6 +55,7 @@ def _hear(
     models = Models(settings.models_root, settings.worker.pull_models)
     changes = _ease(lease, settings, models, heartbeat)
     engine = loaded.get(lease.engine, configured, asked, models, steps=lease.eases)
+    heartbeat.has_loaded(HeardOn(lease.device, engine.model))
     _check_language(engine, audio)
     audio = _as_other_parts(engine, audio, lease.heard_language)
     heartbeat.check()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Self
 
 import structlog
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from engine_workers.claim import Lease
+    from engine_workers.heard_on import HeardOn
     from schemas.database import Database
 
 #: Seconds between two progress reports: each costs the ledger a write.
@@ -36,6 +37,7 @@ _ticker = Ticker("heartbeat")
 class _Progress:
     audio_seconds: float | None = None
     done_seconds: float = 0.0
+    heard_on: HeardOn | None = None
 
 
 class Heartbeat:
@@ -85,6 +87,10 @@ class Heartbeat:
         self._watchdog.has_decoded(audio_seconds)
         self._progress = _Progress(audio_seconds)
 
+    def has_loaded(self, heard_on: HeardOn) -> None:
+        """Let watchers know what it is heard on: how long it will take depends on that."""
+        self._progress = replace(self._progress, heard_on=heard_on)
+
     def has_heard(self, done_seconds: float) -> None:
         """Let watchers know how far the engine has come.
 
@@ -93,7 +99,7 @@ class Heartbeat:
             TimeLimitError: the engine's time is up.
             StaleLeaseError: another worker has the run by now.
         """
-        self._progress = _Progress(self._progress.audio_seconds, done_seconds)
+        self._progress = replace(self._progress, done_seconds=done_seconds)
         self.check()
 
     def tell(self, kind: str, **data: object) -> None:
@@ -140,6 +146,7 @@ class Heartbeat:
                 progress_seconds=progress.done_seconds,
                 audio_seconds=progress.audio_seconds,
                 notify_watchers=progress != self._told,
+                heard_on=progress.heard_on,
             )
             self._told, self._beat_at, self._asked_at = progress, now, now
         elif now - self._asked_at >= ASK_SECONDS:

@@ -10,6 +10,7 @@ from sqlalchemy import and_, bindparam, func, select, update
 
 from engine_workers.claim import RETRIED_EVENT, RUNNING, Lease, after, tell, tell_end
 from engine_workers.errors import StaleLeaseError
+from engine_workers.heard_on import HeardOn
 from schemas.database import notify, telling
 from schemas.jobs import JobState
 from schemas.names import CHANNEL_FREED, CHANNEL_JOBS, CHANNEL_WORK
@@ -36,6 +37,7 @@ def renew(
     progress_seconds: float,
     audio_seconds: float | None,
     notify_watchers: bool,
+    heard_on: HeardOn | None = None,
 ) -> bool:
     """Make the lease last from now on, store the progress; return whether to go on.
 
@@ -51,6 +53,7 @@ def renew(
                 lease_expires_at=after(lease.seconds),
                 progress_seconds=progress_seconds,
                 audio_seconds=audio_seconds,
+                **(heard_on.columns() if heard_on else {}),
             )
             .returning(and_(Job.cancel_requested_at.is_(None), Job.state == JobState.RUNNING.value))
             .execution_options(synchronize_session=False)
@@ -127,6 +130,7 @@ def save_transcript(
         "heard_by": heard_by if kept else None,
         "digest": hashlib.sha256(packed).hexdigest() if kept else None,
         "reused_from": reused.run_id if reused else None,
+        **HeardOn(None if reused else lease.device, transcript.model).columns(),
         "data": told,
     }
     with database.statements() as connection:
@@ -238,6 +242,8 @@ _SAVE = telling(
         heard_by=bindparam("heard_by"),
         digest=bindparam("digest"),
         reused_from=bindparam("reused_from"),
+        device=bindparam("device"),
+        model=bindparam("model"),
     )
     .returning(EngineRun.job_id),
     "run_succeeded",

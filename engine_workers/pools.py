@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from engine_workers.devices import CPU, VISIBLE, Gpu
 from schemas.names import engine_queue
@@ -104,16 +104,13 @@ def launch(
         max_memory_per_child=memory * KILOBYTES if memory else None,
     )
     argv = (sys.executable, "-P", "-m", "engine_workers.pool_worker", options.to_json())
-    return Launch(argv, _env(name, pool, settings, placement, with_device))
+    return Launch(argv, _env(name, pool, placement, with_device))
 
 
 def _env(
-    name: str,
-    pool: PoolSettings,
-    settings: Settings,
-    placement: Placement,
-    with_device: Collection[str],
+    name: str, pool: PoolSettings, placement: Placement, with_device: Collection[str]
 ) -> dict[str, str]:
+    """Return what is the pool's own; all else its worker reads as we do."""
     env = dict.fromkeys(THREAD_VARIABLES, str(placement.threads))
     env |= {
         # CUDA counts cards in an order of its own; their UUIDs are beyond doubt.
@@ -123,28 +120,15 @@ def _env(
         "C_FORCE_ROOT": "1",
         "PYTHONUNBUFFERED": "1",
     }
-    if pool.idle_unload_seconds is not None:
-        env["CHORDSCRIBE_WORKER__IDLE_UNLOAD_SECONDS"] = str(pool.idle_unload_seconds)
+    for own in ("idle_unload_seconds", "limit_base_seconds", "limit_per_audio_second"):
+        value = getattr(pool, own)
+        if value is not None:
+            env[f"CHORDSCRIBE_WORKER__{own}".upper()] = str(value)
     kind = placement.device.partition(":")[0]
     for engine in pool.engines_of(name):
         if engine in with_device:
             env[f"CHORDSCRIBE_ENGINES__{engine.upper()}__DEVICE"] = kind
-    if pool.limit_base_seconds is not None or pool.limit_per_audio_second is not None:
-        env["CHORDSCRIBE_ENGINE_LIMITS"] = json.dumps(_limits(name, pool, settings))
     return env
-
-
-def _limits(name: str, pool: PoolSettings, settings: Settings) -> dict[str, Any]:
-    """Return the time limits of all engines, the pool's own over the others."""
-    limits = {engine: it.model_dump() for engine, it in settings.engine_limits.items()}
-    own = {
-        "base_seconds": pool.limit_base_seconds,
-        "per_audio_second": pool.limit_per_audio_second,
-    }
-    changes = {key: value for key, value in own.items() if value is not None}
-    for engine in pool.engines_of(name):
-        limits[engine] = {**settings.limits_of(engine).model_dump(), **changes}
-    return limits
 
 
 def threads_of(

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import SQLAlchemyError
 
 from engine_workers.app import app, settings
-from engine_workers.devices import CPU, find_devices, free_vram
+from engine_workers.devices import CPU, device_name, find_devices, free_vram
 from engine_workers.node.gauges import free_memory
 from engine_workers.standby import Standby
 from schemas.database import Database
@@ -52,7 +52,10 @@ def announce(database: Database, presence: Presence) -> None:
         LedgerError: the database does not answer.
     """
     memory = free_memory()
-    vram = None if presence.device == CPU else free_vram(find_devices())
+    vram = card = None
+    if presence.device != CPU:
+        devices = find_devices()
+        vram, card = free_vram(devices), device_name(presence.device, lambda: devices)
     with database.transaction() as session:
         for engine in presence.engines:
             told = insert(Pool).values(
@@ -60,10 +63,11 @@ def announce(database: Database, presence: Presence) -> None:
                 engine=engine,
                 slots=presence.slots,
                 device=presence.device,
+                card=card,
                 free_memory=memory,
                 free_vram=vram,
             )
-            columns = ("slots", "device", "free_memory", "free_vram")
+            columns = ("slots", "device", "card", "free_memory", "free_vram")
             changed = {name: told.excluded[name] for name in columns}
             session.execute(
                 told.on_conflict_do_update(

@@ -18,13 +18,17 @@ from engine_workers.node.aftermath import count_losses, hand_back
 from engine_workers.node.broker import broker_problem
 from engine_workers.node.keeper import Keeper, Wanted
 from engine_workers.node.ledger import adopt, forget_old, read_pools, tell
-from engine_workers.node.link import Link
+from engine_workers.node.link import ASK, Link
 from engine_workers.node.orphans import end_orphan
 from engine_workers.node.placing import Placer
 from engine_workers.node.processes import adopt_orphans, reap_orphans
 from engine_workers.node.reporter import Reporter
+from schemas.configuration_reports import ConfigurationReports
 from schemas.database import Database
 from schemas.errors import LedgerError
+from schemas.following import Follower
+from schemas.live_settings import LiveSettings
+from schemas.names import CONFIGURATION
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -42,21 +46,28 @@ log = structlog.get_logger("engine_workers")
 class Supervisor:
     """Keeps the pools of one node until it is told to stop; one thread does it all."""
 
-    def __init__(self, settings: Settings, node: str, names: Sequence[str]) -> None:
+    def __init__(
+        self, settings: Settings, node: str, names: Sequence[str], *, follow: bool = False
+    ) -> None:
         """Prepare; `run` begins.
 
         Args:
             settings: with the pools.
             node: the machine's name.
             names: of the pools to run.
+            follow: whether it follows the configuration file.
         """
         self._settings = settings
+        self._live = LiveSettings(settings, follow=follow)
         self._node = node
         self._database = Database(settings)
         self._link = Link(self._database, node)
         self._placer = Placer(settings, self._database)
         self.keepers = [Keeper(name, node, settings, self._place, self._ended) for name in names]
         self._reporter = Reporter(settings, node, self.keepers)
+        self._reports = ConfigurationReports(self._database, node, "worker")
+        self._live.hear = self._reports.hear
+        self._follower = Follower(self._live, told=True, also=self._report)
         self._adopted = False
         self._broker_was_there = False
         self._stopping = self._draining = False
@@ -75,6 +86,7 @@ class Supervisor:
         adopt_orphans()
         wakeup = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         before = signal.signal(signal.SIGCHLD, lambda *_: None)  # it only wakes us
+        self._follower.start()
         try:
             while not (self._draining and all(it.process is None for it in self.keepers)):
                 self._round(time.monotonic())
@@ -94,6 +106,7 @@ class Supervisor:
 
     def _round(self, now: float) -> None:
         """Do everything that is due."""
+        self._take(self._live.now)
         asked = self._hear(now)
         if self._stopping and not self._draining:
             self._draining = True
@@ -112,6 +125,23 @@ class Supervisor:
         if self._news() != self._said:
             self._exchange(time.monotonic())
 
+    def _take(self, settings: Settings) -> None:
+        """Have settings take effect that have changed since."""
+        if settings is self._settings:
+            return
+        if settings.node.report_seconds != self._settings.node.report_seconds:
+            self._next_report = min(
+                self._next_report, time.monotonic() + settings.node.report_seconds
+            )
+        self._settings = self._placer.settings = settings
+        for keeper in self.keepers:
+            keeper.settings = settings
+
+    def _report(self) -> None:
+        """Tell the ledger of the configuration, once it is known to have a place for that."""
+        if self._adopted:
+            self._reports.send()
+
     def _drain(self, now: float) -> None:
         """End the pools of engines first: what they finish goes on to the others."""
         left = [keeper for keeper in self.keepers if keeper.process is not None]
@@ -129,10 +159,13 @@ class Supervisor:
         try:
             was = self._link.connection is not None
             there = self._link.connect(now)
-            return self._link.heard() or (there and not was)
+            heard = self._link.heard()
         except psycopg.Error as error:
             self._link.lose(error, now)
             return False
+        if CONFIGURATION in heard:
+            self._live.look()
+        return f"{ASK} {self._node}" in heard or (there and not was)
 
     def _exchange(self, now: float) -> None:
         """Read what is wanted, tell what is."""
@@ -218,6 +251,7 @@ class Supervisor:
                 pass
 
     def _close(self) -> None:
+        self._follower.stop()
         for keeper in self.keepers:
             keeper.close()
         self._link.close()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from functools import cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from celery import Task
@@ -14,15 +14,19 @@ from celery.signals import worker_process_init
 from pydantic import ValidationError
 
 from engine_workers.alive import SignsOfLife
-from engine_workers.app import app, settings
+from engine_workers.app import app, live, settings
 from engine_workers.errors import NotClaimableError, StaleLeaseError
 from engine_workers.footprint import FootprintWatcher
+from engine_workers.heard_on import ModelTeller
 from engine_workers.models import LoadedEngine
 from engine_workers.work import Worker
 from schemas.database import Database
 from schemas.errors import LedgerError
 from schemas.names import TASK_TRANSCRIBE
 from schemas.runs import RunMessage
+
+if TYPE_CHECKING:
+    from engine_workers.engines.base import Engine
 
 #: Seconds beyond a lease after which a run whose worker was lost is tried again: a message that
 #: came back earlier would find the lease alive, and be dropped as a duplicate.
@@ -59,7 +63,9 @@ def transcribe(task: Task[Any, Any], *args: object, **kwargs: object) -> dict[st
     ):
         try:
             owner = f"{task.request.hostname}:{os.getpid()}"
-            return _worker().run(message, owner).model_dump(mode="json")
+            worker = _worker(task.request.hostname)
+            worker.settings = live.now  # those of this run, to its end
+            return worker.run(message, owner).model_dump(mode="json")
         except (NotClaimableError, StaleLeaseError) as error:
             log.info("left_alone", why=str(error))
             raise Ignore from error
@@ -69,10 +75,16 @@ def transcribe(task: Task[Any, Any], *args: object, **kwargs: object) -> dict[st
 
 
 @cache
-def _worker() -> Worker:
-    """Return what this process works with, made when the first run comes."""
+def _worker(name: str) -> Worker:
+    """Return what this process works with, made when the first run comes to its worker."""
     database = Database(settings)
-    loaded = LoadedEngine(settings.worker.idle_unload_seconds, FootprintWatcher(database))
+    footprint, model = FootprintWatcher(database), ModelTeller(database, name)
+
+    def watch(engine: Engine, load_seconds: float) -> None:
+        footprint(engine, load_seconds)
+        model(engine, load_seconds)
+
+    loaded = LoadedEngine(settings.worker.idle_unload_seconds, watch)
     return Worker(settings, database, loaded, guard=SignsOfLife)
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import structlog
@@ -15,6 +15,7 @@ from engine_workers.claim import Lease, claim
 from engine_workers.errors import RunError, StaleLeaseError
 from engine_workers.failures import failure_of, told_to_end
 from engine_workers.hear import hear
+from engine_workers.heard_on import device_of
 from engine_workers.heartbeat import Heartbeat
 from engine_workers.lease import save_failure, save_transcript
 from engine_workers.models import LoadedEngine
@@ -61,6 +62,7 @@ class Worker:
         lease = claim(self.database, message, owner, leases.lease_seconds)
         if isinstance(lease, RunOutcome):
             return lease
+        lease = replace(lease, device=device_of(lease.eases, self.settings))
         with (
             structlog.contextvars.bound_contextvars(engine=lease.engine, attempt=lease.attempt),
             self.guard(leases.lease_seconds),

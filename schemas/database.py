@@ -32,8 +32,15 @@ from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, O
 from sqlalchemy.orm import Session, sessionmaker
 
 import schemas.node_tables  # noqa: F401  # their tables belong to the schema
+from schemas.configuration_tables import ConfigurationEvent
 from schemas.errors import ConfigurationError, LedgerError, SchemaVersionError
-from schemas.names import CHANNEL_FREED, CHANNEL_JOBS, CHANNEL_WORK
+from schemas.names import (
+    CHANNEL_CONFIGURATION,
+    CHANNEL_FREED,
+    CHANNEL_JOBS,
+    CHANNEL_WORK,
+    CONFIGURATION,
+)
 from schemas.settings import Settings
 from schemas.tables import SCHEMA_REVISION, StoredEvent
 
@@ -195,6 +202,23 @@ def record_events(session: Session, job_ids: Iterable[UUID], kind: str) -> None:
     rows = [{"job_id": job_id, "kind": kind, "data": {}} for job_id in job_ids]
     if rows:
         _append(session, rows)
+
+
+def record_configuration(session: Session, /, **row: Any) -> None:  # noqa: ANN401  # columns
+    """Tell what became of a machine's configuration, unless that is what was told last of it.
+
+    Args:
+        session: of the transaction that it is a part of.
+        **row: columns of `ConfigurationEvent`.
+    """
+    mine = ConfigurationEvent.node == row["node"], ConfigurationEvent.file == row["file"]
+    lock = func.pg_advisory_xact_lock(func.hashtextextended(row["node"] + row["file"], 0))
+    session.execute(select(lock))
+    told = select(ConfigurationEvent.kind, ConfigurationEvent.digest).where(*mine)
+    last = session.execute(told.order_by(ConfigurationEvent.id.desc()).limit(1)).first()
+    if last is None or tuple(last) != (row["kind"], row["digest"]):
+        session.execute(insert(ConfigurationEvent).values(**row))
+    session.execute(select(func.pg_notify(CHANNEL_CONFIGURATION, CONFIGURATION)))
 
 
 def telling(

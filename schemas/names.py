@@ -34,6 +34,10 @@ CHANNEL_JOBS: Final = "chordscribe_jobs"
 #: Postgres channel: something is wanted of a node's pools, or has become so. The payload is `NODE`.
 CHANNEL_NODES: Final = "chordscribe_nodes"
 
+#: Postgres channel: a configuration was accepted, or refused. The payload is `CONFIGURATION`.
+CHANNEL_CONFIGURATION: Final = "chordscribe_configuration"
+CONFIGURATION: Final = "configuration"
+
 #: Entry points: name → a subclass of `engine_workers.engines.base.Engine`.
 GROUP_ENGINES: Final = "chordscribe.engines"
 #: Entry points: command name → a Typer app or function of another package.

@@ -52,6 +52,8 @@ class PoolSettings(BaseModel):
     queues: tuple[QueueName, ...] = ()
     #: The module of the Celery app that works.
     app: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*$")] = "engine_workers.app"
+    #: Where its engines compute: `cpu`, `cuda`, `cuda:1`; `auto`: the graphics card with most free
+    #: memory, if there is one that they can use, else the processor.
     device: Device = "auto"
     #: Processes, each with a model of its own, that work at a time.
     concurrency: Slots = 1

@@ -45,7 +45,7 @@ class EngineQueue(Contract):
     alert: bool = False
     #: The first of those that wait.
     runs: tuple[QueuedRun, ...] = ()
-    #: Mean of |taken - expected| / taken of the last hundred runs or so; None before any.
+    #: The running median of |log(taken / expected)|, 0.1 is about ten percent; None before any run.
     estimate_error: float | None = None
 
 

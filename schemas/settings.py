@@ -2,38 +2,41 @@
 
 from __future__ import annotations
 
-import os
 from ipaddress import IPv4Network, IPv6Network
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
+    SettingsError,
 )
 
+from schemas.addresses import broker_address, ledger_address
 from schemas.errors import ConfigurationError
+from schemas.folders import Folder, default_data_dir
 from schemas.pools import PoolName, PoolSettings
+from schemas.setting_fallback import check_not_emptied, stand_in, tell_once
+from schemas.setting_marks import COLD, HOT, In
+from schemas.setting_sources import (
+    CLI_VALUES,
+    categorised,
+    check_variables,
+    file_values,
+    is_file_alone,
+    reading_instead,
+)
+from schemas.setting_words import problems
+from schemas.strategies import DEFAULT_STRATEGY, installed_strategy
 
-#: The configuration file read from the working directory, unless CHORDSCRIBE_CONFIG names another.
-CONFIG_FILE = "chordscribe.toml"
-#: Where root's data lies: root's home is closed to the user that the servers run as.
-ROOT_DATA_DIR = Path("/var/lib/chordscribe")
-
-
-def default_data_dir() -> Path:
-    """Return this user's data directory, by the XDG rules."""
-    if os.geteuid() == 0:
-        return ROOT_DATA_DIR
-    base = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
-    return Path(base) / "chordscribe"
+LogLevel = Literal["DEBUG", "INFO", "WARNING", "ERROR"]
 
 
 class _Section(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class LeaseSettings(_Section):
@@ -44,7 +47,7 @@ class LeaseSettings(_Section):
     #: Seconds after the last heartbeat at which a run counts as abandoned.
     lease_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds between two sweeps of the coordinator.
-    sweep_seconds: Annotated[float, Field(gt=0)] = 15.0
+    sweep_seconds: Annotated[float, Field(gt=0), HOT] = 15.0
 
 
 class LimitSettings(_Section):
@@ -63,15 +66,18 @@ class WorkerSettings(_Section):
     shutdown_seconds: Annotated[float, Field(ge=0)] = 30.0
     #: Seconds that an engine has to end in after it was told to stop, by a cancellation or by its
     #: time limit; then its process is killed.
-    kill_grace_seconds: Annotated[float, Field(ge=0)] = 10.0
+    kill_grace_seconds: Annotated[float, Field(ge=0), HOT] = 10.0
     #: Whether a worker pulls a model that is configured as `OWNER/NAME` from Hugging Face when it
     #: is not here, while a job waits; else the job's run says which command brings it.
-    pull_models: bool = False
+    pull_models: Annotated[bool, HOT] = False
     #: The longest recording that is decoded, in seconds.
-    max_audio_seconds: Annotated[float, Field(gt=0)] = 12 * 3600.0
+    max_audio_seconds: Annotated[float, Field(gt=0), HOT] = 12 * 3600.0
     #: Set by the supervisor for the workers of a pool: the device that they compute on, as it is
     #: told to the ledger; None: they do not say.
     device: str | None = None
+    #: Set likewise: the pool's own time limits, over those of its engines.
+    limit_base_seconds: Annotated[float, Field(gt=0)] | None = None
+    limit_per_audio_second: Annotated[float, Field(ge=0)] | None = None
     #: Seconds without a run after which a process gives its model's memory back; None: never.
     idle_unload_seconds: Annotated[float, Field(gt=0)] | None = None
 
@@ -82,10 +88,10 @@ class NodeSettings(_Section):
     #: What the machine is called; None: its host name.
     name: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$")] | None = None
     #: Seconds between two reports to the ledger.
-    report_seconds: Annotated[float, Field(gt=0)] = 10.0
+    report_seconds: Annotated[float, Field(gt=0), HOT] = 10.0
     #: Seconds that runs may finish in when a command stops, restarts or scales their pool; then
     #: they are handed back.
-    drain_seconds: Annotated[float, Field(ge=0)] = 3600.0
+    drain_seconds: Annotated[float, Field(ge=0), HOT] = 3600.0
     #: Seconds after which a worker of engines that is told to end, and works on nothing, is ended.
     quiet_seconds: Annotated[float, Field(gt=0)] = 30.0
     #: Seconds without a sign of life of a pool's first process after which it counts as hung.
@@ -105,7 +111,7 @@ class MediaSettings(_Section):
     #: Seconds that two chunks share where somebody speaks all the time around the cut.
     overlap_seconds: Annotated[float, Field(ge=0, le=60)] = 4.0
     #: Whether the engines' workers prepare recordings too; else workers of the queue `media` do.
-    by_engine_workers: bool = True
+    by_engine_workers: Annotated[bool, COLD] = True
     #: Bytes of memory that the process which decodes a recording may use (Linux alone).
     memory_bytes: Annotated[int, Field(ge=128 * 2**20)] = 448 * 2**20
     #: Seconds of the processor that it may use: at the outset, and for each second of audio.
@@ -121,7 +127,7 @@ class SourceSettings(_Section):
         *("file", "https", "s3", "gs", "az"),
     )
     #: Folders whose files `file://` may name, links resolved; none: it names nothing.
-    file_roots: tuple[Path, ...] = ()
+    file_roots: tuple[Folder, ...] = ()
     #: The most bytes, and seconds, that fetching one recording may take.
     max_bytes: Annotated[int, Field(gt=0)] = 20 * 2**30
     max_seconds: Annotated[float, Field(gt=0)] = 3600.0
@@ -134,6 +140,7 @@ class SourceSettings(_Section):
 class CacheSettings(_Section):
     """For how long an engine's transcript answers who asks the same of the same recording."""
 
+    #: Whether it does at all.
     enabled: bool = True
     #: Seconds after which it no longer does.
     ttl_seconds: Annotated[float, Field(gt=0)] = 90 * 86_400.0
@@ -161,11 +168,11 @@ class SchedulingSettings(_Section):
     #: The most spare places of one engine.
     max_spare: Annotated[int, Field(ge=1)] = 64
     #: Seconds between two signs of life of a worker; after three it counts as gone.
-    presence_seconds: Annotated[float, Field(gt=0)] = 10.0
+    presence_seconds: Annotated[float, Field(gt=0), COLD] = 10.0
     #: Kinds of device, the preferred first: an engine's workers on the later ones stand by while
     #: those on the earlier ones have no more than so many open runs for each slot.
-    device_preference: tuple[str, ...] = ("cuda", "cpu")
-    preferred_runs: Annotated[int, Field(ge=1)] = 4
+    device_preference: Annotated[tuple[str, ...], COLD] = ("cuda", "cpu")
+    preferred_runs: Annotated[int, Field(ge=1), COLD] = 4
     #: Bytes of memory, and of a device's memory, below which a worker is given nothing more.
     min_free_memory: Annotated[int, Field(ge=0)] = 128 * 2**20
     min_free_vram: Annotated[int, Field(ge=0)] = 0
@@ -188,6 +195,20 @@ class SchedulingSettings(_Section):
             self.normal_target_seconds,
             self.low_target_seconds,
         )
+
+
+class AggregationSettings(_Section):
+    """How transcripts are merged."""
+
+    #: The merge strategy of every job.
+    strategy: Annotated[str, AfterValidator(installed_strategy), HOT] = DEFAULT_STRATEGY
+
+
+class MonitoringSettings(_Section):
+    """What the processes tell of themselves."""
+
+    #: The least important messages that are logged.
+    log_level: Annotated[LogLevel, HOT] = "INFO"
 
 
 class FlowerSettings(_Section):
@@ -213,32 +234,36 @@ class Settings(BaseSettings):
     )
 
     #: The broker, `redis://…` or `redis+socket://…`; None: the embedded one.
-    broker_url: SecretStr | None = None
+    broker_url: Annotated[SecretStr, AfterValidator(broker_address)] | None = None
     #: The ledger, `postgresql+psycopg://…`; None: the embedded one.
-    database_url: SecretStr | None = None
+    database_url: Annotated[SecretStr, AfterValidator(ledger_address)] | None = None
     #: Where the embedded servers and the staged media lie.
-    data_dir: Path = Field(default_factory=default_data_dir)
+    data_dir: Annotated[Folder, In("storage")] = Field(default_factory=default_data_dir)
     #: Where staged media lie; None: `media` under `data_dir`. Shared by all machines of a cluster.
-    media_dir: Path | None = None
+    media_dir: Annotated[Folder | None, In("storage")] = None
     #: Where models lie that `chordscribe models pull` brought, or that were put there by hand, each
     #: in a folder; None: `models` under `data_dir`. A request can use these, and no other folder.
-    models_dir: Path | None = None
+    models_dir: Annotated[Folder | None, In("storage")] = None
     #: Options by engine name, `CHORDSCRIBE_ENGINES__FASTER_WHISPER__MODEL=…`.
-    engines: dict[str, dict[str, Any]] = Field(default_factory=dict)
+    engines: Annotated[dict[str, dict[str, Any]], HOT] = Field(default_factory=dict)
     #: The engines asked for when a request names none; empty: every one that can run here.
-    default_engines: tuple[str, ...] = ()
-    leases: LeaseSettings = LeaseSettings()
-    worker: WorkerSettings = WorkerSettings()
+    default_engines: Annotated[tuple[str, ...], HOT] = ()
+    leases: Annotated[LeaseSettings, In("performance")] = LeaseSettings()
+    worker: Annotated[WorkerSettings, In("performance")] = WorkerSettings()
     #: Time limits of every engine that has none of its own.
-    limits: LimitSettings = LimitSettings()
+    limits: Annotated[LimitSettings, In("performance"), HOT] = LimitSettings()
     #: Time limits by engine name.
-    engine_limits: dict[str, LimitSettings] = Field(default_factory=dict)
-    media: MediaSettings = MediaSettings()
-    sources: SourceSettings = SourceSettings()
-    cache: CacheSettings = CacheSettings()
-    scheduling: SchedulingSettings = SchedulingSettings()
-    flower: FlowerSettings = FlowerSettings()
-    node: NodeSettings = NodeSettings()
+    engine_limits: Annotated[dict[str, LimitSettings], In("performance"), HOT] = Field(
+        default_factory=dict
+    )
+    media: Annotated[MediaSettings, In("performance"), HOT] = MediaSettings()
+    sources: Annotated[SourceSettings, In("security")] = SourceSettings()
+    cache: Annotated[CacheSettings, HOT] = CacheSettings()
+    scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
+    aggregation: AggregationSettings = AggregationSettings()
+    monitoring: MonitoringSettings = MonitoringSettings()
+    flower: Annotated[FlowerSettings, In("ui")] = FlowerSettings()
+    node: Annotated[NodeSettings, In("performance")] = NodeSettings()
     #: The worker pools by name, which `chordscribe worker --pool NAME` runs.
     pools: dict[PoolName, PoolSettings] = Field(default_factory=dict)
 
@@ -253,8 +278,13 @@ class Settings(BaseSettings):
         return self.models_dir or self.data_dir / "models"
 
     def limits_of(self, engine: str) -> LimitSettings:
-        """Return an engine's time limits."""
-        return self.engine_limits.get(engine, self.limits)
+        """Return an engine's time limits; a pool's own go before them."""
+        own = {
+            "base_seconds": self.worker.limit_base_seconds,
+            "per_audio_second": self.worker.limit_per_audio_second,
+        }
+        found = self.engine_limits.get(engine, self.limits)
+        return found.model_copy(update={name: it for name, it in own.items() if it is not None})
 
     @classmethod
     def settings_customise_sources(
@@ -265,27 +295,49 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Put the configuration file after the environment."""
-        file = Path(os.environ.get("CHORDSCRIBE_CONFIG") or CONFIG_FILE)
-        toml = TomlConfigSettingsSource(settings_cls, toml_file=file)
-        return init_settings, env_settings, dotenv_settings, toml, file_secret_settings
+        """Put the command line first, the configuration file after the environment."""
+        given = InitSettingsSource(settings_cls, CLI_VALUES)
+        file = InitSettingsSource(settings_cls, file_values(settings_cls))
+        if is_file_alone():
+            return init_settings, file
+        env, dotenv = categorised(env_settings), categorised(dotenv_settings)
+        return init_settings, given, env, dotenv, file, file_secret_settings
 
 
 def load_settings(**overrides: object) -> Settings:
-    """Read the settings once.
+    """Read the settings once; where the file is wrong, its last good version stands in, loudly.
 
     Raises:
-        ConfigurationError: a value is wrong; the message names the key, never a secret's value.
+        ConfigurationError: a value is wrong, in the environment or in a file of which no version
+            was kept; the message names the key, never a secret's value.
     """
     try:
+        check_not_emptied()
+        return _load(**overrides)
+    except ConfigurationError as error:
+        kept = stand_in()
+        if kept is None:
+            raise
+        with reading_instead(kept.document):
+            try:
+                settings = _load(**overrides)
+            except ConfigurationError:
+                raise error from None  # it is not the file's fault
+        tell_once(
+            f"{error}. Version {kept.number} of {kept.at:%Y-%m-%d %H:%M} is used instead; "
+            "`chordscribe config rollback` puts it back"
+        )
+        return settings
+
+
+def _load(**overrides: object) -> Settings:
+    try:
+        if not is_file_alone():
+            check_variables(Settings)
         return Settings(**overrides)  # type: ignore[arg-type]  # pydantic checks them
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
-            for item in error.errors(include_input=False, include_url=False)
-        )
-        message = f"the configuration is wrong: {wrong}"
+        message = f"the configuration is wrong: {'; '.join(problems(Settings, error))}"
         raise ConfigurationError(message) from None
-    except ValueError as error:  # a TOML file that does not parse
+    except SettingsError as error:  # a variable that is no JSON where JSON is needed
         message = f"the configuration cannot be read: {error}"
         raise ConfigurationError(message) from None

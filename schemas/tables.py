@@ -24,6 +24,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, relationship
 
 from schemas.found_again import KNOWN, Replaceable, Resumable, Reusable
+from schemas.measured import HeardOn, Offering
 from schemas.revision import SCHEMA_REVISION
 
 __all__ = [
@@ -32,7 +33,6 @@ __all__ = [
     "Batch",
     "EngineLine",
     "EngineRun",
-    "Estimate",
     "Job",
     "Owner",
     "Pause",
@@ -150,7 +150,7 @@ class Job(Replaceable, Base):
     )
 
 
-class EngineRun(Reusable, Base):
+class EngineRun(Reusable, HeardOn, Base):
     """One engine's work on one chunk. Inserted by the coordinator, then written by its worker."""
 
     __tablename__ = "engine_runs"
@@ -318,7 +318,7 @@ class Share(Base):
     waited: Mapped[bool] = mapped_column(server_default=text("false"))
 
 
-class Pool(Base):
+class Pool(Offering, Base):
     """A worker that consumes an engine's queue. Written by the worker."""
 
     __tablename__ = "pools"
@@ -333,20 +333,3 @@ class Pool(Base):
     free_vram: Mapped[int | None] = mapped_column(BigInteger)
     #: When it was last heard of, by the database's clock.
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
-
-
-class Estimate(Base):
-    """A running quantile of something measured. Written by the coordinator."""
-
-    __tablename__ = "estimates"
-
-    #: What is measured: `rtf`, engine-seconds for a second of audio, or `rate`, bytes for one.
-    kind: Mapped[str] = mapped_column(primary_key=True)
-    #: Of what: an engine, or a file's suffix.
-    name: Mapped[str] = mapped_column(primary_key=True)
-    median: Mapped[float]
-    #: The 90th percentile.
-    high: Mapped[float]
-    samples: Mapped[int] = mapped_column(server_default=text("1"))
-    #: The mean of |measured - expected| / measured, of the last hundred or so.
-    error: Mapped[float] = mapped_column(server_default=text("0"))

@@ -80,6 +80,14 @@ def own_settings(data_dir: Path) -> Settings:
     return load_settings(_env_file=None, broker_url=None, database_url=None, data_dir=data_dir)
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _own_state() -> Iterator[None]:
+    """Keep what the product keeps for its user in a folder of this session's own."""
+    with private_folder() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(folder))
+        yield
+
+
 @pytest.fixture
 def reachable_tmp() -> Iterator[Path]:
     """Return a folder of this test's own that can be a data directory, whoever runs the tests."""

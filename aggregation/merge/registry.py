@@ -8,14 +8,9 @@ from importlib.metadata import entry_points
 from aggregation.errors import UnknownStrategyError
 from aggregation.merge.context import Strategy
 from schemas.names import GROUP_STRATEGIES
+from schemas.strategies import DEFAULT_STRATEGY, strategy_names
 
-#: The strategy of every job that asks for none.
-DEFAULT_STRATEGY = "learned"
-
-
-def strategy_names() -> tuple[str, ...]:
-    """Return the names of all installed strategies, in order."""
-    return tuple(sorted({point.name for point in entry_points(group=GROUP_STRATEGIES)}))
+__all__ = ["DEFAULT_STRATEGY", "load_strategy", "strategy_names"]
 
 
 @cache

@@ -8,6 +8,7 @@ import typer
 
 from coordinator.cli.terminal import err, out, print_json, status_line
 from schemas.jobs import JobState
+from schemas.runs import RunState
 
 if TYPE_CHECKING:
     from schemas.queue import JobReason
@@ -21,8 +22,8 @@ def status(
     as_json: JsonOption = False,
 ) -> None:
     """Show where a job and its engines stand, or what there is to do at all."""
-    from coordinator.cli.render import show_job, show_jobs  # noqa: PLC0415
-    from coordinator.cli.waiting import show_outages, show_waiting  # noqa: PLC0415
+    from coordinator.cli.render import show_job, show_jobs, show_line  # noqa: PLC0415
+    from coordinator.cli.waiting import show_outages  # noqa: PLC0415
     from coordinator.client import Client  # noqa: PLC0415
 
     with Client(work=False, on_status=status_line(err())) as client:
@@ -31,9 +32,10 @@ def status(
             reason = None if view.state.terminal else client.why(view.id)
             if as_json:
                 print_json({**view.model_dump(mode="json"), "why": _dumped(reason)})
-            else:
-                show_job(out(), view)
-                show_waiting(out(), reason)
+                return
+            show_job(out(), view)
+            if reason and any(engine.state is RunState.QUEUED for engine in view.engines):
+                show_line(out(), reason)
             return
         counts = client.counts()
         open_jobs = client.list(states=(JobState.RUNNING, JobState.QUEUED))

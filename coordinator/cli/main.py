@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from typer.core import TyperGroup
@@ -36,6 +36,7 @@ COMMANDS = {
     "prioritise": "coordinator.cli.queue:prioritise",
     "quota": "coordinator.cli.quota:quota",
     "up": "coordinator.cli.up:up",
+    "config": "coordinator.cli.config:config",
     "doctor": "coordinator.cli.doctor:doctor",
     "db": "coordinator.cli.db:db",
 }
@@ -100,8 +101,20 @@ app = typer.Typer(
 
 
 @app.callback()
-def _root() -> None:
-    pass
+def _root(
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting for this command and what it starts, repeatable: `config explain`.",
+        ),
+    ] = None,
+) -> None:
+    if settings:
+        from coordinator.configuration.overriding import override  # noqa: PLC0415  # else not used
+
+        override(settings)
 
 
 _root.__doc__ = HELP

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 JobArgument = Annotated[str, typer.Argument(help="A job's id, or the beginning of it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
 
+#: The largest error that is told, as a logarithm: a factor of a hundred.
+MOST_TOLD = math.log(100)
 #: Digits of a job id that a table shows; commands take them as the whole id.
 SHORT_ID = 8
 
@@ -45,7 +48,8 @@ def _show(console: Console, line: EngineQueue) -> None:
     stopped = f"; [red]{escape(_stopped(line))}[/red]" if line.stopped else ""
     error = ""
     if line.estimate_error is not None:
-        error = f"; estimates are {line.estimate_error:.0%} off on average"
+        off = math.expm1(min(line.estimate_error, MOST_TOLD))
+        error = f"; half of the estimates are within {off:.0%}"
     console.print(
         f"[bold]{line.engine}[/bold]: {line.waiting} waiting, {line.in_window} with the workers, "
         f"{line.slots} slots{stopped}[dim]{error}[/dim]"

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from coordinator.cli.terminal import clock
 from schemas.jobs import JobState
+from schemas.runs import RunState
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from schemas.jobs import JobView
     from schemas.media import PreparationView
     from schemas.progress import EngineProgress
+    from schemas.queue import JobReason
     from schemas.report import Report
     from schemas.runs import RunView
 
@@ -124,6 +126,19 @@ def show_job(console: Console, view: JobView) -> None:
             escape(_remark(engine, runs)),
         )
     console.print(table)
+
+
+def show_line(console: Console, reason: JobReason) -> None:
+    """Print where the first run of each engine that waits stands, when it is expected to begin."""
+    told: set[str] = set()
+    for run in reason.runs:
+        if run.state != RunState.QUEUED.value or run.engine in told:
+            continue
+        told.add(run.engine)
+        place = f"place {run.position} in line, " if run.position else ""
+        console.print(f"{run.engine}: {place}{run.reason}", markup=False)
+    if reason.expected_end:
+        console.print(f"expected to end {reason.expected_end:%Y-%m-%d %H:%M:%S} UTC")
 
 
 def _preparing(preparation: PreparationView) -> str:

@@ -27,7 +27,7 @@ class RoleCommands:
         self._paths = paths
         self.env = {
             **_without(os.environ, boot.env),
-            **boot.env,
+            **{name: value for name, value in boot.env.items() if value},
             "CHORDSCRIBE_BROKER_URL": broker_url,
             "CHORDSCRIBE_DATABASE_URL": database_url,
             # Celery's soft shutdown on SIGTERM: a running task gets its seconds, then ends.

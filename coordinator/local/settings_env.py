@@ -1,12 +1,10 @@
-"""Turns settings into the environment from which another process reads the same settings."""
+"""Turns settings into the environment from which the stack's roles read the same settings."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pydantic import SecretStr
+from schemas.setting_passing import variables
 
 if TYPE_CHECKING:
     from schemas.settings import Settings
@@ -19,23 +17,19 @@ NOT_PASSED_ON = {"broker_url", "database_url", "flower"}
 
 
 def settings_env(settings: Settings) -> dict[str, str]:
-    """Return the variables by which `load_settings` finds these settings in any folder."""
+    """Return the variables by which `load_settings` finds these settings in any folder.
+
+    Empty ones take away what the starter's environment says.
+
+    Raises:
+        ConfigurationError: the configuration file is wrong.
+    """
     seconds = min(settings.worker.shutdown_seconds, SHUTDOWN_SECONDS)
+    folders = {name: getattr(settings, name) for name in ("data_dir", "media_dir", "models_dir")}
     passed_on = settings.model_copy(
         update={
-            "data_dir": settings.data_dir.resolve(),
-            "media_dir": settings.media_root.resolve(),
-            "models_dir": settings.models_root.resolve(),
+            **{name: folder.resolve() for name, folder in folders.items() if folder is not None},
             "worker": settings.worker.model_copy(update={"shutdown_seconds": seconds}),
         }
-    ).model_dump(exclude=NOT_PASSED_ON, exclude_none=True)
-    prefix = settings.model_config["env_prefix"]
-    return {f"{prefix}{name}".upper(): _variable(value) for name, value in passed_on.items()}
-
-
-def _variable(value: object) -> str:
-    return str(value) if isinstance(value, str | Path) else json.dumps(value, default=_plain)
-
-
-def _plain(value: object) -> str:
-    return value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+    )
+    return variables(passed_on, NOT_PASSED_ON)

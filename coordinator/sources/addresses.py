@@ -49,7 +49,7 @@ def resolve_checked(
         if not may_reach(address, allowed):
             message = (
                 f"the host {host[:100]} is {address}, which is no public address "
-                "(sources.allowed_networks)"
+                "(security.sources.allowed_networks)"
             )
             raise BadSourceError(message)
     return addresses

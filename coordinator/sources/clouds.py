@@ -61,7 +61,7 @@ def _blocks(file: Any, reference: Reference, rules: SourceSettings) -> Iterator[
             return
         yield block
         if time.monotonic() > until:
-            limit = f"sources.max_seconds: {rules.max_seconds:g}"
+            limit = f"security.sources.max_seconds: {rules.max_seconds:g}"
             message = f"{reference.shown} took too long ({limit})"
             raise BadSourceError(message)
 

@@ -68,7 +68,7 @@ def read_reference(source: str | os.PathLike[str], rules: SourceSettings) -> Ref
         allowed = ", ".join(f"{name}://" for name in rules.schemes) or "none"
         message = (
             f"{shown(_masked(text))} cannot be read: allowed are paths, and addresses with "
-            f"{allowed} (sources.schemes)"
+            f"{allowed} (security.sources.schemes)"
         )
         raise BadSourceError(message)
     if len(text) > MAX_CHARACTERS or printable(text) != text or "\\" in text:
@@ -129,7 +129,7 @@ def _file(text: str, rules: SourceSettings) -> Reference:
         raise BadSourceError(message)
     resolved = os.path.realpath(path)
     if not any(_below(resolved, root) for root in rules.file_roots):
-        message = f"{label} lies in no folder that may be read (sources.file_roots)"
+        message = f"{label} lies in no folder that may be read (security.sources.file_roots)"
         raise BadSourceError(message)
     return Reference("file", resolved, printable(Path(path).name), label)
 

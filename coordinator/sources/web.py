@@ -125,7 +125,8 @@ def opened(reference: Reference, rules: SourceSettings) -> Iterator[Iterator[byt
         ) as pool:
             yield from _followed(pool, reference, rules)
     except httpcore2.TimeoutException as error:
-        message = f"{reference.shown} took too long (sources.max_seconds: {rules.max_seconds:g})"
+        limit = f"security.sources.max_seconds: {rules.max_seconds:g}"
+        message = f"{reference.shown} took too long ({limit})"
         raise BadSourceError(message) from error
     except (httpcore2.NetworkError, httpcore2.ProtocolError, ssl.SSLError) as error:
         message = f"{reference.shown} cannot be read: {_reason(error)}"
@@ -164,7 +165,8 @@ def _check(at: Reference, status: int, headers: dict[bytes, bytes], rules: Sourc
     elif headers.get(b"content-encoding", b"identity").lower() != b"identity":
         message = f"{at.shown} comes compressed, although it was asked for as it is"
     elif int(headers.get(b"content-length") or 0) > rules.max_bytes:
-        message = f"{at.shown} is larger than {rules.max_bytes:,} bytes (sources.max_bytes)"
+        limit = f"{rules.max_bytes:,} bytes (security.sources.max_bytes)"
+        message = f"{at.shown} is larger than {limit}"
     else:
         return
     raise BadSourceError(message)
@@ -182,7 +184,7 @@ def _trust(rules: SourceSettings) -> ssl.SSLContext:
     try:
         return ssl.create_default_context(cafile=rules.ca_file)
     except (OSError, ssl.SSLError) as error:
-        message = f"sources.ca_file cannot be read: {error}"
+        message = f"security.sources.ca_file cannot be read: {error}"
         raise BadSourceError(message) from error
 
 

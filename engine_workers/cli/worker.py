@@ -14,12 +14,16 @@ from engine_workers.cli.reach import reachable
 from engine_workers.errors import NoPoolsError, UnknownPoolError
 from schemas.logs import set_up_logs
 from schemas.pools import PoolSettings
+from schemas.setting_passing import variables
 from schemas.settings import load_settings
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from schemas.settings import Settings
+
+#: Settings that the pools' workers have no use for, or are told in another way.
+NOT_PASSED_ON = {"broker_url", "database_url", "flower", "pools"}
 
 
 def worker(
@@ -39,10 +43,10 @@ def worker(
     from engine_workers.supervisor import Supervisor  # noqa: PLC0415  # keeps `--help` fast
 
     settings, names = with_pools(load_settings(), pool or ())
-    set_up_logs()
+    set_up_logs(settings.monitoring.log_level)
     with reachable(settings, broker=True) as found:
         _pass_on(found)
-        supervisor = Supervisor(found, node or node_name(settings), names)
+        supervisor = Supervisor(found, node or node_name(settings), names, follow=True)
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGQUIT):
             signal.signal(signum, supervisor.stop)
         supervisor.run()
@@ -77,8 +81,12 @@ def with_pools(settings: Settings, asked: Sequence[str]) -> tuple[Settings, list
 
 
 def _pass_on(settings: Settings) -> None:
-    """Let the pools' workers find the servers that were found here."""
+    """Let the pools' workers find these settings, the servers that were found among them."""
+    passed = variables(settings, NOT_PASSED_ON)
     for name in ("broker_url", "database_url"):
         address = getattr(settings, name)
-        if address is not None:
-            os.environ[f"CHORDSCRIBE_{name.upper()}"] = address.get_secret_value()
+        passed[f"CHORDSCRIBE_{name.upper()}"] = address.get_secret_value() if address else ""
+    for name, value in passed.items():
+        os.environ.pop(name, None)
+        if value:
+            os.environ[name] = value

@@ -12,7 +12,7 @@ from celery.exceptions import Ignore, WorkerLostError
 from celery.signals import celeryd_after_setup, task_failure, worker_process_init
 from pydantic import ValidationError
 
-from engine_workers.app import app, settings
+from engine_workers.app import app, live, settings
 from engine_workers.errors import NotClaimableError, StaleLeaseError
 from engine_workers.lost import loss
 from engine_workers.media.lease import lose
@@ -54,7 +54,9 @@ def prepare(task: Task[Any, Any], *args: object, **kwargs: object) -> str:
         raise Ignore from error
     with structlog.contextvars.bound_contextvars(media=message.sha256[:12]):
         try:
-            return _preparer().run(message, f"{task.request.hostname}:{os.getpid()}").value
+            preparer = _preparer()
+            preparer.settings = live.now  # those of this recording, to its end
+            return preparer.run(message, f"{task.request.hostname}:{os.getpid()}").value
         except (NotClaimableError, StaleLeaseError) as error:
             log.info("left_alone", why=str(error))
             raise Ignore from error

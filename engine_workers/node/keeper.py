@@ -79,7 +79,8 @@ class Keeper:
         self.restarts = 0
         self.done_wish = 0
         self._node = node
-        self._settings = settings
+        #: Those in force.
+        self.settings = settings
         self._place = place
         self._ended = ended
         self._crashes = Crashes(settings.node.first_retry_seconds, settings.node.last_retry_seconds)
@@ -107,7 +108,7 @@ class Keeper:
         self.draining = True
         self.wanted = Wanted(False, self.wanted.slots, wish=self.wanted.wish)  # noqa: FBT003
         if self.process is not None:
-            self._end(self.process, self._settings.worker.shutdown_seconds, now)
+            self._end(self.process, self.settings.worker.shutdown_seconds, now)
 
     def close(self) -> None:
         """Forget the pool, which has no process any more."""
@@ -144,17 +145,17 @@ class Keeper:
         A worker that is told to end, and has none for a while, hangs: it is ended. Of queues that
         are no engine's the ledger knows nothing.
         """
-        pool, process = self._settings.pools[self.name], self.process
+        pool, process = self.settings.pools[self.name], self.process
         if count or pool.queues or process is None or process.told is None:
             self._quiet_since = None
         elif self._quiet_since is None:
             self._quiet_since = now
-        elif now - self._quiet_since >= self._settings.node.quiet_seconds:
+        elif now - self._quiet_since >= self.settings.node.quiet_seconds:
             process.patience = min(process.patience, now - process.told)
 
     def end_hungry(self) -> None:
         """End the children that have more memory than they may, amid their runs."""
-        most = self._settings.pools[self.name].kill_memory_per_child
+        most = self.settings.pools[self.name].kill_memory_per_child
         if most is None or self.process is None:
             return
         for pid, count in usage(self.process.pid).memory.items():
@@ -185,7 +186,7 @@ class Keeper:
     def _start(self, now: float) -> None:
         try:
             place = self._place(self.name)
-            made = launch(self.name, self._node, self._settings, place.placement, place.with_device)
+            made = launch(self.name, self._node, self.settings, place.placement, place.with_device)
             made = Launch(made.argv, {**made.env, KILLS_VARIABLE: str(self._kills)})
             asked = (self.wanted.slots, self.wanted.generation)
             self.process = PoolProcess(made, place.placement, asked, now)
@@ -207,7 +208,7 @@ class Keeper:
 
     def _carry_out(self, step: Step, process: PoolProcess, now: float) -> None:
         if step is Step.DRAIN:
-            self._end(process, self._settings.node.drain_seconds, now)
+            self._end(process, self.settings.node.drain_seconds, now)
             return
         if step is Step.GIVE_UP:
             silent = f"it gave no sign of life for {now - process.heard:.0f} s"

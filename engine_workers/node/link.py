@@ -10,7 +10,7 @@ import structlog
 
 from engine_workers.errors import NodeTakenError
 from schemas.errors import LedgerError
-from schemas.names import CHANNEL_NODES
+from schemas.names import CHANNEL_CONFIGURATION, CHANNEL_NODES
 
 if TYPE_CHECKING:
     from schemas.database import Database
@@ -54,7 +54,9 @@ class Link:
             return self._connection is not None
         try:
             self._database.check_schema()
-            connection = self._exit.enter_context(self._database.listen(CHANNEL_NODES))
+            connection = self._exit.enter_context(
+                self._database.listen(CHANNEL_NODES, CHANNEL_CONFIGURATION)
+            )
             if not self._lock(connection, now):
                 self._exit.close()
                 self._not_before = now + FIRST_RETRY_SECONDS
@@ -73,16 +75,15 @@ class Link:
         self._not_before = now + self._retry
         self._retry = min(2 * self._retry, LAST_RETRY_SECONDS)
 
-    def heard(self) -> bool:
-        """Return whether something was asked of this node.
+    def heard(self) -> set[str]:
+        """Return what was said since.
 
         Raises:
             psycopg.OperationalError: the connection is gone.
         """
         if self._connection is None:
-            return False
-        told = [note.payload for note in self._connection.notifies(timeout=0)]
-        return f"{ASK} {self._node}" in told
+            return set()
+        return {note.payload for note in self._connection.notifies(timeout=0)}
 
     def close(self) -> None:
         """Close the connection, and with it give the node up."""

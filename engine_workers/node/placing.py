@@ -50,7 +50,8 @@ class Placer:
         devices: Callable[[], Devices] = find_devices,
     ) -> None:
         """Prepare; nothing is looked at yet."""
-        self._settings = settings
+        #: Those in force.
+        self.settings = settings
         self._database = database
         self._devices = devices
 
@@ -65,7 +66,7 @@ class Placer:
             PoolNotReadyError: an engine or its model is not here.
             PoolDoesNotFitError: not one process fits; the message has the figures.
         """
-        pool = self._settings.pools[name]
+        pool = self.settings.pools[name]
         kinds = {engine: self._kind(engine) for engine in pool.engines_of(name)}
         devices = self._devices()
         cuda = any("cuda" in kind.info.devices for kind in kinds.values())
@@ -80,7 +81,7 @@ class Placer:
             for engine, kind in kinds.items()
             if "device" in kind.Options.model_fields and sort in kind.info.devices
         )
-        rules = self._settings.scheduling
+        rules = self.settings.scheduling
         room = Room(free_memory(), rules.min_free_memory, rules.min_free_vram, gpu)
         loads_on = {
             engine: (gpu.name if gpu and sort in kind.info.devices else CPU)
@@ -93,13 +94,13 @@ class Placer:
         return Place(Placement(device, fits.slots, threads, gpu), with_device, fits.reason)
 
     def _sharers(self, slots: Mapping[str, int]) -> dict[str, PoolSettings]:
-        return {name: self._settings.pools[name] for name in slots}
+        return {name: self.settings.pools[name] for name in slots}
 
     def _kind(self, engine: str) -> type[Engine]:
         """Return an engine's class, whose model is here."""
         try:
             kind = find_engine(engine)
-            if not self._settings.worker.pull_models:
+            if not self.settings.worker.pull_models:
                 _ = self._made(kind).model
         except RunError as error:
             message = f"{engine}: {error}"
@@ -110,8 +111,8 @@ class Placer:
         return kind
 
     def _made(self, kind: type[Engine]) -> Engine:
-        configured = self._settings.engines.get(kind.info.name, {})
-        models = Models(self._settings.models_root)
+        configured = self.settings.engines.get(kind.info.name, {})
+        models = Models(self.settings.models_root)
         return kind(engine_options(kind, configured, models=models))
 
     def _need(self, kinds: Mapping[str, type[Engine]], loads_on: Mapping[str, str]) -> Need | None:

@@ -6,6 +6,7 @@ from alembic import context
 from sqlalchemy import NullPool, create_engine, text
 
 import schemas.dependency_tables
+import schemas.measure_table
 import schemas.outage_table  # noqa: F401  # their tables belong to the metadata
 from schemas.media_table import Medium
 

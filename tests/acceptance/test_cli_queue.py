@@ -21,7 +21,9 @@ def test_a_waiting_job_is_shown_explained_and_made_urgent(cli: Cli, tone: Path) 
     (line,) = (e for e in json.loads(cli("queue", "--json").stdout)["engines"] if e["waiting"])
     assert line["engine"] == "fake"
     assert "the owner alice is paused" in cli("why", job).stdout
-    assert "the owner alice is paused" in cli("status", job).stdout
+    place = cli("status", job).stdout
+    assert "fake: waiting: the owner alice is paused" in place
+    assert "expected" not in place, "nobody knows until when the owner is paused"
     (waits,) = json.loads(cli("status", job, "--json").stdout)["why"]["runs"]
     assert "the owner alice is paused" in waits["reason"]
     assert json.loads(cli("status", "--json").stdout)["outages"] == []

@@ -150,7 +150,7 @@ class Cluster:
     def coordinator(self, name: str = "coordinator", **env: str) -> ProcessContainer:
         """Start a coordinator."""
         argv = (sys.executable, "-P", "-m", self.coordinator_module)
-        return self._start(name, argv, '"event": "ready"', **env)
+        return self.start(name, argv, '"event": "ready"', **env)
 
     def aggregation(self, name: str = "aggregation", **env: str) -> ProcessContainer:
         """Start an aggregation worker."""
@@ -166,7 +166,13 @@ class Cluster:
     def threaded(self, name: str, app: str, argv: Sequence[str]) -> ProcessContainer:
         """Start a Celery worker by its own command line, without the usual options."""
         plain = ("--without-gossip", "--without-mingle", "-l", "INFO")
-        return self._start(name, celery(app, *argv, *plain), " ready.")
+        return self.start(name, celery(app, *argv, *plain), " ready.")
+
+    def start(self, name: str, argv: Sequence[str], prompt: str, **env: str) -> ProcessContainer:
+        """Start a role by a command that logs `prompt` when it is ready."""
+        made = ProcessContainer(name, tuple(argv), self.env(**env), self.logs, prompt)
+        self.roles[name] = made
+        return made
 
     def start_roles(self, engines: Sequence[str] = ENGINES) -> None:
         """Have one role of each kind, and a worker for each engine, running and ready."""
@@ -217,12 +223,7 @@ class Cluster:
             *("worker", "-Q", queue, "-n", f"{name}@chaos", "-P", "prefork", "-c", "1", "-E"),
             *("--without-gossip", "--without-mingle", "-l", "INFO"),
         )
-        return self._start(name, (*prefix, *argv), " ready.", **env)
-
-    def _start(self, name: str, argv: Sequence[str], prompt: str, **env: str) -> ProcessContainer:
-        made = ProcessContainer(name, tuple(argv), self.env(**env), self.logs, prompt)
-        self.roles[name] = made
-        return made
+        return self.start(name, (*prefix, *argv), " ready.", **env)
 
     def _stop_roles(self) -> None:
         for role in self.roles.values():

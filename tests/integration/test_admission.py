@@ -24,9 +24,10 @@ from coordinator.steering import (
 from coordinator.submit import accept, job_request
 from coordinator.why import explain
 from schemas.audio import AudioRef
+from schemas.measure_table import Measure
 from schemas.scheduling import Priority, Schedule
 from schemas.settings import SchedulingSettings
-from schemas.tables import EngineRun, Estimate, Job, Pool, Share
+from schemas.tables import EngineRun, Job, Pool, Share
 from tests.serving import serve
 
 if TYPE_CHECKING:
@@ -299,7 +300,7 @@ def test_estimates_are_learnt_from_what_runs_took(database: Database) -> None:
         end_runs(database, took=5.0)  # 10 s of audio, 320,000 bytes
     admitted(database)
     with database.transaction() as session:
-        found = {row.kind: row for row in session.scalars(select(Estimate))}
+        found = {row.kind: row for row in session.scalars(select(Measure))}
     assert found["rtf"].median == pytest.approx(0.5, rel=0.1)
     assert found["rate"].median == pytest.approx(32_000, rel=0.1)
     job = submit(database)

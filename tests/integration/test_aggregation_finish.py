@@ -98,6 +98,13 @@ def test_all_engines_answers_become_one_report(database: Database, job_id: UUID)
     assert events == ["job_completed"]
 
 
+def test_the_merge_is_by_the_strategy_that_is_configured(database: Database, job_id: UUID) -> None:
+    assert finish(database, job_id, strategy="rover") is Ending.COMPLETED
+    _, report, _ = stored(database, job_id)
+    assert report is not None
+    assert report.merged.strategy == "rover"
+
+
 def test_asked_by_many_at_once_it_ends_once(database: Database, job_id: UUID) -> None:
     with ThreadPoolExecutor(8) as pool:
         endings = list(pool.map(lambda _: finish(database, job_id), range(16)))

@@ -18,9 +18,10 @@ from coordinator.overview import MAX_ORDERED
 from coordinator.submit import accept, job_request
 from schemas.audio import AudioRef
 from schemas.jobs import JobState
+from schemas.measure_table import Measure
 from schemas.runs import FailureKind, RunState
 from schemas.scheduling import Priority
-from schemas.tables import EngineRun, Estimate, Job
+from schemas.tables import EngineRun, Job
 from tests.serving import RULES, serve
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def workers(database: Database) -> None:
     serve(database, *ENGINES, slots=1)
     with database.transaction() as session:
         for engine, rtf in zip(ENGINES, (0.1, 10.0), strict=True):
-            session.add(Estimate(kind="rtf", name=engine, median=rtf, high=rtf))
+            session.add(Measure(kind="rtf", name=engine, median=rtf, high=rtf))
 
 
 def submit(

@@ -131,8 +131,9 @@ def test_a_worker_on_a_card_tells_how_much_of_it_is_free(
     announce(database, Presence("gpu@here", ["fake"], 1, "cuda:0"))
     announce(database, Presence("cpu@here", ["fake"], 1))
     with database.reading() as session:
-        told = session.execute(select(Pool.worker, Pool.device, Pool.free_vram).order_by("worker"))
+        columns = (Pool.worker, Pool.device, Pool.card, Pool.free_vram)
+        told = session.execute(select(*columns).order_by("worker"))
         assert [tuple(row) for row in told] == [
-            ("cpu@here", "cpu", None),
-            ("gpu@here", "cuda:0", T4.free),
+            ("cpu@here", "cpu", None, None),
+            ("gpu@here", "cuda:0", T4.name, T4.free),
         ]

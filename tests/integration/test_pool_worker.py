@@ -88,6 +88,8 @@ def test_a_pool_hears_recordings_however_its_processes_begin(
         app.send_task(TASK_TRANSCRIBE, (), kwargs, queue=QUEUE)
         until(lambda: row(database, message.run_id).state == RunState.SUCCEEDED)
         os.close(tie)
+    heard = row(database, message.run_id)
+    assert (heard.device, heard.model) == ("cpu", "")
     with database.transaction() as session:
         [footprint] = session.scalars(query(Footprint))
         assert (footprint.engine, footprint.model, footprint.device) == ("fake", "", "cpu")

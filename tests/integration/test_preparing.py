@@ -21,6 +21,7 @@ from engine_workers.errors import NotClaimableError, StaleLeaseError
 from engine_workers.media import lease as leases
 from engine_workers.media.preparer import Preparer
 from schemas.jobs import JobState
+from schemas.live_settings import LiveSettings
 from schemas.media import MediaMessage, MediaState
 from schemas.media_table import Medium
 from schemas.names import QUEUE_MEDIA
@@ -269,7 +270,7 @@ def test_the_coordinator_publishes_once_and_again_what_was_lost(
     database: Database, settings: Settings, audio: AudioRef
 ) -> None:
     app = make_app(settings)
-    found = Preparations(database, app, settings)
+    found = Preparations(database, app, LiveSettings(settings, follow=False))
     submit(database, settings, audio)
     found.work()
     found.work()
@@ -289,7 +290,7 @@ def test_the_coordinator_publishes_once_and_again_what_was_lost(
 
 def test_nothing_heard_costs_no_question(database: Database, settings: Settings) -> None:
     app = make_app(settings)
-    found = Preparations(database, app, settings)
+    found = Preparations(database, app, LiveSettings(settings, follow=False))
     found.work()
     database.dispose()
     broken = Preparations.__new__(Preparations)

@@ -176,14 +176,15 @@ def test_the_oldest_are_forgotten_beyond_the_bytes_and_jobs_keep_theirs(
     assert transcript(database, runs[0]).text.startswith("a")
 
 
-def test_a_coordinator_looks_for_what_is_to_be_forgotten_once_an_hour(
+def test_a_coordinator_looks_for_what_is_to_be_forgotten_once_an_hour_or_by_other_rules(
     settings: Settings, database: Database, audio: AudioRef, heard: list[float]
 ) -> None:
-    forgetting = Forgetting(CacheSettings(max_bytes=0))
+    forgetting = Forgetting()
     run(settings, database, audio)
-    assert forgetting.look(database) == 1
+    assert forgetting.look(database, CacheSettings(max_bytes=0)) == 1
     run(settings, database, audio)
-    assert forgetting.look(database) == 0
+    assert forgetting.look(database, CacheSettings(max_bytes=0)) == 0
+    assert forgetting.look(database, CacheSettings(max_bytes=1)) == 1  # the rules have changed
 
 
 def test_an_engine_that_says_it_is_not_repeatable_is_always_heard(

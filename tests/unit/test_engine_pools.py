@@ -71,7 +71,6 @@ def test_what_a_pools_worker_reads_of_its_environment_is_what_was_meant(
     found = load_settings(
         _env_file=None,
         engines={"fake": {"batch_size": 4}},
-        engine_limits={"other": LimitSettings(base_seconds=9)},
         pools={"fake": {"limit_base_seconds": 20, "idle_unload_seconds": 2.5}},
     )
     made = launch("fake", "box", found, Placement("cpu", 1, 1), {"fake"})
@@ -81,7 +80,6 @@ def test_what_a_pools_worker_reads_of_its_environment_is_what_was_meant(
     read = load_settings(_env_file=None)
     assert read.engines["fake"] == {"batch_size": 4, "device": "cpu"}
     assert read.limits_of("fake") == LimitSettings(base_seconds=20, per_audio_second=10)
-    assert read.limits_of("other").base_seconds == 9
     assert read.worker.device == "cpu"
     assert read.worker.idle_unload_seconds == 2.5
 

@@ -7,6 +7,8 @@ from uuid import uuid4
 import pytest
 
 from coordinator.progress import engines_progress
+from coordinator.quantiles import Key, Quantiles
+from coordinator.speeds import Speeds
 from schemas.progress import EngineProgress
 from schemas.runs import RunState
 from schemas.tables import EngineRun
@@ -47,6 +49,27 @@ def test_what_is_left_follows_from_what_this_job_took_and_how_many_work_on_it() 
     assert only(slow, run("running"), run("queued")).eta_seconds == pytest.approx(80.0)
     assert only(slow, run("running"), run("running")).eta_seconds == pytest.approx(40.0)
     assert only(slow, run("queued")).eta_seconds is None
+
+
+def test_what_is_left_follows_from_the_speed_of_the_device_and_the_model_at_work() -> None:
+    def known(rtf: float) -> Quantiles:
+        return Quantiles(rtf, rtf)
+
+    speeds = Speeds(
+        {
+            Key("rtf", "a"): known(0.4),
+            Key("rtf", "a", "T4", "large"): known(0.05),
+            Key("rtf", "a", "cpu", "large"): known(0.8),
+        }
+    )
+    for device, rtf in (("T4", 0.05), ("cpu", 0.8), ("A100", 0.4)):
+        half = run("running", progress_seconds=50.0, device=device, model="large")
+        (found,) = engines_progress([half, run("queued")], speeds)
+        assert found.eta_seconds == pytest.approx(100 * rtf / 2 + 20), "the cost of what waits"
+    (unknown,) = engines_progress([run("running", "b", device="cpu", model="x")], speeds)
+    assert unknown.eta_seconds == pytest.approx(20)
+    (told,) = engines_progress([run("running", device=None)], speeds)
+    assert told.eta_seconds == pytest.approx(20)
 
 
 @pytest.mark.parametrize(

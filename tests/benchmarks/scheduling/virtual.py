@@ -33,7 +33,7 @@ CREATE FUNCTION sim.statement_timestamp() RETURNS timestamptz LANGUAGE sql STABL
 """
 SEARCH_PATH = "SET LOCAL search_path = sim, pg_catalog, public"
 
-EMPTY = """TRUNCATE jobs, engine_runs, job_events, shares, engine_lines, owners, pools, estimates,
+EMPTY = """TRUNCATE jobs, engine_runs, job_events, shares, engine_lines, owners, pools, measures,
            dependencies, pauses CASCADE"""
 
 #: After how long a run that failed may begin again.

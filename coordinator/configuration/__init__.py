@@ -1,0 +1,1 @@
+"""Shows, explains, checks, edits the configuration file."""
