@@ -148,7 +148,7 @@ def _makespan(database: Database, jobs: int) -> Figure:
 def _drained(database: Database, workers: int, jobs: int, *, plot: bool) -> list[Figure]:
     """Work off a load to its end, with failures and deadlines."""
     kind = Kind(jobs, deadline_every=10, deadline_seconds=1.5 * jobs / workers * 300)
-    plan = Plan(workers, reaction=1.0 if workers > 100 else 0.05, fail_every=100)
+    plan = Plan(workers, reaction=1.0 if workers > 100 else 0.25, fail_every=100)
     outcome = simulate(database, kind, plan)
     assert all(task.ended is not None for task in outcome.tasks)
     label = f"{workers:,} workers, {jobs:,} jobs"
