@@ -1,8 +1,13 @@
 """Gives the free places of each engine to the runs whose turn it is.
 
-Jobs wait in the ledger. An engine's *window* is what its live workers can do at a time and a
-little more: only so many of its runs are ever with the broker. Whenever a place in it falls free,
-the rule of `order.py` says which waiting run gets it; that run is then due, and published.
+Jobs wait in the ledger. An engine's *window* is what its live workers can do at a time, and a
+little more where runs are short: only so many of its runs are ever with the broker. Whenever a
+place in it falls free, a waiting run gets it. One admission, which nobody interrupts, is:
+
+1. `settling.py`: runs that have ended leave their windows, and what they took is learnt;
+2. `lines.py`: how many places of each engine are free, and who is first in each of its lines;
+3. `order.py`: the rule, by which the places are given;
+4. here: it is written down. The runs are due then, and published by whoever admitted them.
 """
 
 from __future__ import annotations
@@ -27,11 +32,9 @@ if TYPE_CHECKING:
 #: Runs admitted in one transaction.
 ADMISSION_BATCH = 100
 
-#: Writes down what was given, in one journey to the server. A job begins with its first run. Jobs
-#: are locked before runs, as those do who cancel or pause a job: hence the count. The runs are due
-#: in the order given: a microsecond apart, none in the future. Then what the places cost their
-#: owners, and how far each line's clock has come.
+#: Writes down what was given, in one journey to the server.
 GIVE = text("""
+-- A job begins with its first run.
 WITH begun AS (
   UPDATE jobs SET state = 'running', admitted_at = now(), one_chord = true
   WHERE id IN (SELECT id FROM jobs WHERE id = ANY(CAST(:jobs AS uuid[])) AND state = 'queued'
@@ -41,6 +44,9 @@ WITH begun AS (
 ), told AS (
   INSERT INTO job_events (job_id, kind) SELECT id, 'job_admitted' FROM begun
   RETURNING pg_notify(:channel, CAST(job_id AS text))
+
+-- The runs are due in the order given, a microsecond apart, none in the future. Jobs are locked
+-- before runs, as those do who cancel or pause a job, hence the count.
 ), admitted AS (
   UPDATE engine_runs AS run
   SET place = 'window', admitted_at = now(), due_at = now() - make_interval(
@@ -50,12 +56,16 @@ WITH begun AS (
     AND run.id = given.id AND run.place = 'waiting' AND run.state = 'queued'
     AND job.id = run.job_id AND (job.state = 'running' OR job.id IN (SELECT id FROM begun))
   RETURNING run.id
+
+-- How far each line has come.
 ), line AS (
   INSERT INTO engine_lines (engine, virtual_time, since_overdue)
   SELECT * FROM unnest(
     CAST(:engines AS text[]), CAST(:virtual_times AS float8[]), CAST(:since_overdue AS int[]))
   ON CONFLICT (engine) DO UPDATE
   SET virtual_time = excluded.virtual_time, since_overdue = excluded.since_overdue
+
+-- What its owners have used, and who of them has left the line.
 ), use AS (
   SELECT * FROM unnest(
     CAST(:lines AS text[]), CAST(:owners AS text[]), CAST(:used AS float8[])

@@ -47,7 +47,7 @@ def make_schedule(asked: Scheduling) -> Schedule:
     given: dict[str, Any] = {name: value for name, value in asked.items() if value is not None}
     deadline = given.get("deadline")
     if isinstance(deadline, timedelta):
-        given["deadline"] = datetime.now(UTC) + deadline
+        given["deadline"] = _from_now(deadline)
     for name in ("after", "after_batches"):
         if name in given:
             given[name] = tuple(dict.fromkeys(given[name]))
@@ -61,6 +61,14 @@ def make_schedule(asked: Scheduling) -> Schedule:
         raise BadRequestError(message) from None
 
 
+def _from_now(wait: timedelta) -> datetime:
+    try:
+        return datetime.now(UTC) + wait
+    except OverflowError:
+        message = f"the schedule's deadline is wrong: {wait.days} days from now is no date"
+        raise BadRequestError(message) from None
+
+
 def read_deadline(text: str | None) -> datetime | timedelta | None:
     """Read `90m`, `2h` or a time such as `2026-11-24T18:00+01:00`.
 
@@ -71,7 +79,10 @@ def read_deadline(text: str | None) -> datetime | timedelta | None:
         return None
     found = re.fullmatch(r"(\d{1,9}(?:\.\d{1,9})?)([smhd])", text.strip())
     if found:
-        return timedelta(seconds=float(found[1]) * UNITS[found[2]])
+        try:
+            return timedelta(seconds=float(found[1]) * UNITS[found[2]])
+        except OverflowError:
+            return timedelta.max
     try:
         return datetime.fromisoformat(text.strip())
     except ValueError:

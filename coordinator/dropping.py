@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from sqlalchemy import func, select, text, update
+from sqlalchemy import func, select, update
 
-from coordinator.overview import read_lines
 from schemas.database import record_work
 from schemas.jobs import JobState
 from schemas.runs import Failure, FailureKind, RunState
@@ -17,19 +16,6 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from sqlalchemy.orm import Session
-
-    from schemas.settings import SchedulingSettings
-
-#: Runs that one sweep ends because nobody serves their engine.
-MAX_DROPPED = 1000
-
-#: The longest waiting of an engine; one probe of an index for each owner and priority.
-UNSERVED = text("""
-SELECT id FROM engine_runs
-WHERE place = 'waiting' AND engine = ANY(:engines)
-  AND submitted_at < now() - make_interval(secs => :patience)
-LIMIT :most
-""")
 
 
 def drop_runs(session: Session, run_ids: Collection[UUID], kind: FailureKind, message: str) -> int:
@@ -68,9 +54,9 @@ def drop_runs(session: Session, run_ids: Collection[UUID], kind: FailureKind, me
     return len(rows)
 
 
-def fail_job(session: Session, job_id: UUID, message: str) -> None:
+def fail_job(session: Session, job_id: UUID, message: str, kind: FailureKind) -> None:
     """Let a job fail; an engine that runs is told to stop at its next sign of life."""
-    failure = Failure(kind=FailureKind.TIMEOUT, message=message)
+    failure = Failure(kind=kind, message=message)
     failed = session.scalar(
         update(Job)
         .where(Job.id == job_id, Job.finished_at.is_(None))
@@ -93,18 +79,6 @@ def fail_job(session: Session, job_id: UUID, message: str) -> None:
     ).all()
     _leave_line(session, ended)
     record_work(session, job_id, "job_failed", failure=failure.kind.value, message=message)
-
-
-def drop_unserved(session: Session, rules: SchedulingSettings) -> int:
-    """End the runs whose engine no worker has served for too long; return how many those were."""
-    lines = read_lines(session, rules, limit=1)
-    engines = [line.engine for line in lines if line.waiting and not line.served]
-    if not engines:
-        return 0
-    given = {"engines": engines, "patience": rules.engine_wait_seconds, "most": MAX_DROPPED}
-    runs = session.scalars(UNSERVED, given).all()
-    message = f"no worker served the engine in {rules.engine_wait_seconds:.0f} s of waiting"
-    return drop_runs(session, runs, FailureKind.NOT_INSTALLED, message)
 
 
 def _leave_line(session: Session, run_ids: Collection[UUID]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import text
 
-from coordinator.order import Line, Use, Waiting, window
+from coordinator.order import Line, Spare, Use, Waiting, window
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
     from schemas.settings import SchedulingSettings
-
-#: How many signs of life of a worker may be missing before it counts as gone.
-MISSED_SIGNS = 3
 
 #: The engines with a live pool, how many run at a time there, what their windows hold. A run that
 #: is to be tried again later has no place in the meantime. Not `now()`, when the transaction began:
@@ -106,7 +103,7 @@ def free_places(session: Session, rules: SchedulingSettings) -> list[Free]:
 def presence_limits(rules: SchedulingSettings) -> dict[str, float]:
     """Return what a worker's row has to show for its slots to count."""
     return {
-        "silence": MISSED_SIGNS * rules.presence_seconds,
+        "silence": rules.silence_seconds,
         "memory": rules.min_free_memory,
         "vram": rules.min_free_vram,
     }
@@ -158,7 +155,9 @@ def _line(free: Free, heads: Sequence[Row[Any]], rules: SchedulingSettings) -> L
 
 
 def _free(row: Row[Any], rules: SchedulingSettings) -> Free:
-    spare = (rules.spare_share, rules.spare_seconds, rules.max_spare)
+    spare = Spare(
+        rules.spare_share, rules.spare_seconds, rules.max_spare, rules.spare_below_seconds
+    )
     size = window(row.slots, row.run_seconds or 1.0, spare)
     if row.max_running is not None:
         size = min(size, row.max_running)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -130,16 +130,30 @@ def _groups(heads: Iterable[Waiting]) -> dict[tuple[int, str], deque[Waiting]]:
     return groups
 
 
-def window(slots: int, run_seconds: float, spare: tuple[float, float, int]) -> int:
+class Spare(NamedTuple):
+    """How many places a window has beyond its engine's slots."""
+
+    #: For each slot.
+    share: float
+    #: So many that they hold these seconds of work.
+    seconds: float
+    most: int
+    #: None where a run takes longer than so many seconds: to be given the next one takes a worker
+    #: a quarter of a second, and who is urgent has no spare run before it.
+    below_seconds: float
+
+
+def window(slots: int, run_seconds: float, spare: Spare) -> int:
     """Return how many runs of an engine may be with the broker and its workers at a time.
 
     Args:
         slots: runs that its live workers work on at a time; without any the window is closed.
         run_seconds: what a run takes, so that short ones do not keep workers waiting.
-        spare: places beyond the slots: for each slot, for seconds of work, and at most.
+        spare: the places beyond the slots.
     """
     if slots <= 0:
         return 0
-    share, seconds, most = spare
-    by_work = slots * seconds / max(run_seconds, 1e-3)
-    return slots + min(most, max(1, math.ceil(slots * share), math.ceil(by_work)))
+    if run_seconds > spare.below_seconds:
+        return slots
+    by_work = slots * spare.seconds / max(run_seconds, 1e-3)
+    return slots + min(spare.most, max(1, math.ceil(slots * spare.share), math.ceil(by_work)))

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 #: The most runs of a line that are put in order.
 MAX_ORDERED = 1000
 
-#: Every engine that anything waits for, or that a worker serves.
+#: Every engine that anything waits for, in line or with the broker, or that a worker serves.
 ENGINES = text("""
 WITH RECURSIVE wanted AS (
   (SELECT engine FROM engine_runs WHERE place = 'waiting' ORDER BY engine LIMIT 1)
@@ -37,31 +37,36 @@ WITH RECURSIVE wanted AS (
           WHERE run.place = 'waiting' AND run.engine > wanted.engine
           ORDER BY run.engine LIMIT 1)
   FROM wanted WHERE wanted.engine IS NOT NULL
+), handed AS (
+  SELECT DISTINCT engine FROM engine_runs WHERE place = 'window'
 ), pool AS (
   SELECT engine, sum(slots) FILTER (
            WHERE coalesce(free_memory >= :memory, true) AND coalesce(free_vram >= :vram, true)
          )::int AS slots
   FROM pools WHERE seen_at > now() - make_interval(secs => :silence) GROUP BY engine
 )
-SELECT engine, coalesce(pool.slots, 0) AS slots, pool.engine IS NOT NULL AS served,
+SELECT wanted.engine, coalesce(pool.slots, 0) AS slots, pool.engine IS NOT NULL AS served,
   line.virtual_time, line.since_overdue, line.max_running, estimate.error,
-  (SELECT kind FROM pauses WHERE kind = 'all' OR (kind = 'engine' AND name = engine)
+  (SELECT kind FROM pauses WHERE kind = 'all' OR (kind = 'engine' AND name = wanted.engine)
    ORDER BY kind LIMIT 1) AS paused,
   (SELECT count(*) FROM engine_runs AS run
    WHERE run.place = 'waiting' AND run.engine = wanted.engine) AS waiting,
-  taken.owners, taken.seconds
-FROM (SELECT engine FROM wanted WHERE engine IS NOT NULL UNION SELECT engine FROM pool) AS wanted
-LEFT JOIN pool USING (engine)
-LEFT JOIN engine_lines AS line USING (engine)
-LEFT JOIN measures AS estimate ON estimate.kind = 'cost' AND estimate.name = engine
+  taken.owners, taken.seconds, taken.handed, outage.since AS outage_since, outage.told_at
+FROM (SELECT engine FROM wanted WHERE engine IS NOT NULL
+      UNION SELECT engine FROM handed UNION SELECT engine FROM pool) AS wanted
+LEFT JOIN pool ON pool.engine = wanted.engine
+LEFT JOIN outages AS outage ON outage.engine = wanted.engine AND outage.ended_at IS NULL
+LEFT JOIN engine_lines AS line ON line.engine = wanted.engine
+LEFT JOIN measures AS estimate ON estimate.kind = 'cost' AND estimate.name = wanted.engine
 CROSS JOIN LATERAL (
   SELECT coalesce(array_agg(run.job_owner), '{}') AS owners, coalesce(sum(greatest(0, run.cost
     - CASE WHEN run.state = 'running' THEN extract(epoch FROM now() - run.started_at)
-           ELSE 0 END)), 0)::float8 AS seconds
+           ELSE 0 END)), 0)::float8 AS seconds,
+    (count(*) FILTER (WHERE run.state = 'queued'))::int AS handed
   FROM engine_runs AS run WHERE run.place = 'window' AND run.engine = wanted.engine
     AND run.state IN ('queued', 'running')
 ) AS taken
-ORDER BY engine
+ORDER BY wanted.engine
 """)
 
 
@@ -75,9 +80,15 @@ class Ordered:
     taken: Counter[str]
     taken_seconds: float
     waiting: int
-    #: Whether any live worker consumes its queue.
-    served: bool
+    #: Runs that the broker has, or is about to get: no worker has begun them.
+    handed: int
+    #: Why nothing of it is admitted; None while things go on.
     stopped: str | None
+    #: Why its workers cannot take what waits; None while they can, or while it is paused.
+    unable: str | None
+    #: Since when that has been so, and when it was told of.
+    unable_since: datetime | None
+    told_at: datetime | None
     error: float | None
     runs: Sequence[Waiting]
     max_running: int | None
@@ -119,19 +130,24 @@ def _ordered(session: Session, row: Row[Any], rules: SchedulingSettings, limit: 
         taken,
         row.seconds,
         row.waiting,
-        row.served,
-        _stopped(row),
+        row.handed,
+        _paused(row) or _unable(row),
+        None if row.paused else _unable(row),
+        row.outage_since,
+        row.told_at,
         row.error,
         line.give(limit),
         row.max_running,
     )
 
 
-def _stopped(row: Row[Any]) -> str | None:
-    if row.paused == "all":
-        return "everything is paused"
-    if row.paused == "engine":
-        return "the engine is paused"
+def _paused(row: Row[Any]) -> str | None:
+    if row.paused is None:
+        return None
+    return "everything is paused" if row.paused == "all" else "the engine is paused"
+
+
+def _unable(row: Row[Any]) -> str | None:
     if not row.served:
         return "no live worker serves the engine"
     if not row.slots:
@@ -165,6 +181,8 @@ def _view(line: Ordered, jobs: dict[UUID, Job]) -> EngineQueue:
         in_window=line.taken.total(),
         waiting=line.waiting,
         stopped=line.stopped,
+        stopped_since=line.unable_since if line.unable else None,
+        alert=line.unable is not None and line.told_at is not None,
         runs=runs,
         estimate_error=line.error,
     )

@@ -61,7 +61,7 @@ def check_priority(session: Session, owner: str, priority: Priority) -> None:
     Raises:
         QuotaError: the owner may not.
     """
-    if priority.rank >= Priority.NORMAL.rank:
+    if priority is Priority.LOW:
         return
     top = session.scalar(select(Owner.top_priority).where(Owner.name == owner))
     if top is not None and priority.rank < top:

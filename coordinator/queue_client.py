@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordinator.client_part import ClientPart
+from coordinator.outages import read_outages
 from coordinator.overview import read_queue
 from coordinator.steering import (
     pause_whole,
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
     from coordinator.steering import Whole
     from schemas.jobs import JobView
-    from schemas.queue import EngineQueue, JobReason
+    from schemas.queue import EngineOutage, EngineQueue, JobReason
 
 
 class QueueClient(ClientPart):
@@ -31,6 +32,11 @@ class QueueClient(ClientPart):
         """Return what waits for each engine, the first `limit` runs in their order."""
         with self.database.transaction() as session:
             return read_queue(session, self.settings.scheduling, limit)
+
+    def outages(self) -> tuple[EngineOutage, ...]:
+        """Return the engines whose workers cannot take what waits, for longer than a moment."""
+        with self.database.transaction() as session:
+            return read_outages(session)
 
     def why(self, job_id: UUID) -> JobReason:
         """Return why a job stands where it does, and when it is expected to end.

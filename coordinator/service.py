@@ -21,11 +21,11 @@ from coordinator.admission import ADMISSION_BATCH, admit
 from coordinator.app import make_app
 from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
-from coordinator.dropping import drop_unserved
 from coordinator.erasing.retention import Retention
 from coordinator.errors import ErasingError
 from coordinator.forgetting import Forgetting
 from coordinator.media_queue import reopen_media
+from coordinator.outages import watch_engines
 from coordinator.preparations import Preparations
 from coordinator.publish import (
     PUBLISHED_RUNS,
@@ -189,7 +189,7 @@ class Service:
                 "cancelled": sweep.end_cancelled(session),
                 "unblocked": resolve(session),
                 "at_risk": keep_deadlines(session, self._live.now.scheduling),
-                "unserved": drop_unserved(session, self._live.now.scheduling),
+                "unserved": watch_engines(session, self._live.now.scheduling),
             }
         with self._database.transaction() as session:
             if not sweep.take_lock(session):

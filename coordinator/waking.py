@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from schemas.database import Database
 
 #: Seconds for which places that fall free are gathered, while nothing else is heard. The spare
-#: places of each window hold a second of work, so that no worker waits meanwhile.
+#: places of a window hold a second of work, so that no worker waits meanwhile; where there are
+#: none, a run takes so long that this does not matter.
 GATHER_SECONDS = 0.2
 
 

@@ -49,7 +49,7 @@ def explain(session: Session, job_id: UUID, rules: SchedulingSettings) -> JobRea
         message = f"there is no job {job_id}"
         raise JobNotFoundError(message)
     lines = {}
-    if any(run.place == Place.WAITING.value for run in job.runs):
+    if any(run.state == RunState.QUEUED.value for run in job.runs):
         lines = {line.engine: line for line in read_lines(session, rules)}
     runs = tuple(_explain_run(session, job, run, lines.get(run.engine)) for run in job.runs)
     ends = [run.expected_end for run in runs if run.state in {"queued", "running"}]
@@ -73,14 +73,15 @@ def _explain_run(session: Session, job: Job, run: EngineRun, line: Ordered | Non
         return RunReason(engine=run.engine, state=state, reason=reason, expected_end=end)
     if run.place == Place.WAITING.value and line is not None:
         return _in_line(session, run, line)
-    return RunReason(engine=run.engine, state=state, reason=_not_in_line(session, job, run))
+    reason = _not_in_line(session, job, run, line.unable if line else None)
+    return RunReason(engine=run.engine, state=state, reason=reason)
 
 
 def _ended(state: RunState) -> str:
     return "been cancelled" if state is RunState.CANCELLED else str(state)
 
 
-def _not_in_line(session: Session, job: Job, run: EngineRun) -> str:
+def _not_in_line(session: Session, job: Job, run: EngineRun, unable: str | None) -> str:
     if run.place == Place.PREPARING.value:
         return "its recording is being prepared: decoded, and searched for speech"
     if job.paused_at is not None:
@@ -91,7 +92,7 @@ def _not_in_line(session: Session, job: Job, run: EngineRun) -> str:
         return f"tried again at {run.due_at:%H:%M:%S} UTC, after attempt {run.attempt}"
     if JobState(job.state).terminal:
         return f"the job is {job.state}"
-    return "next: handed to the engine's workers"
+    return f"next, but {unable}" if unable else "next: handed to the engine's workers"
 
 
 def _blockers(session: Session, job: Job) -> str:
@@ -108,7 +109,7 @@ def _blockers(session: Session, job: Job) -> str:
 
 
 def _in_line(session: Session, run: EngineRun, line: Ordered) -> RunReason:
-    stop = line.stopped or _owner_stopped(session, run.job_owner, line)
+    stop = _stopped(line) or _owner_stopped(session, run.job_owner, line)
     index = next((n for n, one in enumerate(line.runs) if one.id == run.id), None)
     if index is None:
         ahead = f"more than {MAX_ORDERED} runs" if line.waiting > MAX_ORDERED else "others"
@@ -126,6 +127,12 @@ def _in_line(session: Session, run: EngineRun, line: Ordered) -> RunReason:
         expected_start=start,
         expected_end=start + timedelta(seconds=run.cost) if start else None,
     )
+
+
+def _stopped(line: Ordered) -> str | None:
+    if line.unable and line.unable_since:
+        return f"{line.unable} since {line.unable_since:%Y-%m-%d %H:%M:%S} UTC"
+    return line.stopped
 
 
 def _owner_stopped(session: Session, owner: str, line: Ordered) -> str | None:

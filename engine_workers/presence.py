@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
-import psutil
 import structlog
 from celery.bootsteps import StartStopStep
 from sqlalchemy import delete, func, select
@@ -15,9 +15,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine_workers.app import app, settings
 from engine_workers.devices import CPU, device_name, find_devices, free_vram
+from engine_workers.node.gauges import free_memory
+from engine_workers.standby import Standby
 from schemas.database import Database
 from schemas.errors import LedgerError
-from schemas.names import CHANNEL_WORK, ENGINE_QUEUE_PREFIX
+from schemas.names import CHANNEL_WORK, ENGINE_QUEUE_PREFIX, engine_queue
 from schemas.tables import Pool
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ def announce(database: Database, presence: Presence) -> None:
     Raises:
         LedgerError: the database does not answer.
     """
-    memory = psutil.virtual_memory().available
+    memory = free_memory()
     vram = card = None
     if presence.device != CPU:
         devices = find_devices()
@@ -90,11 +92,14 @@ def withdraw(database: Database, worker: str) -> None:
 class Announcer:
     """Announces a worker until it is stopped, in a thread of the worker's parent process."""
 
-    def __init__(self, database: Database, presence: Presence, every_seconds: float) -> None:
+    def __init__(
+        self, database: Database, presence: Presence, every_seconds: float, standby: Standby
+    ) -> None:
         """Prepare; `start` begins."""
         self._database = database
         self._presence = presence
         self._every_seconds = every_seconds
+        self._standby = standby
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
@@ -121,7 +126,15 @@ class Announcer:
                 log.warning("not_announced", error=str(error))
                 wait = min(RETRY_SECONDS, self._every_seconds)
             else:
+                self._standby.look(self._presence.engines)
                 wait = self._every_seconds
+
+
+def _consume(parent: WorkController, engine: str, wanted: bool) -> None:  # noqa: FBT001  # a callback
+    """Have the worker consume an engine's queue, or not; its own thread does so in a moment."""
+    consumer = parent.consumer
+    change = consumer.add_task_queue if wanted else consumer.cancel_task_queue
+    consumer.call_soon(change, engine_queue(engine))
 
 
 class Present(StartStopStep):  # type: ignore[misc]  # celery is untyped
@@ -144,9 +157,9 @@ class Present(StartStopStep):  # type: ignore[misc]  # celery is untyped
         )
         device = settings.worker.device or CPU
         presence = Presence(parent.hostname, engines, parent.concurrency, device)
-        self._announcer = Announcer(
-            Database(settings), presence, settings.scheduling.presence_seconds
-        )
+        database, rules = Database(settings), settings.scheduling
+        standby = Standby(database, rules, device, partial(_consume, parent))
+        self._announcer = Announcer(database, presence, rules.presence_seconds, standby)
         self._announcer.start()
 
     def stop(self, parent: WorkController) -> None:

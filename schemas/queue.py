@@ -39,10 +39,26 @@ class EngineQueue(Contract):
     waiting: int
     #: Why nothing of it is admitted; None while things go on.
     stopped: str | None = None
+    #: Since when its workers cannot take what waits; None where they can, or nothing does.
+    stopped_since: datetime | None = None
+    #: Whether that has lasted so long that it was told of.
+    alert: bool = False
     #: The first of those that wait.
     runs: tuple[QueuedRun, ...] = ()
     #: The running median of |log(taken / expected)|, 0.1 is about ten percent; None before any run.
     estimate_error: float | None = None
+
+
+class EngineOutage(Contract):
+    """An engine whose workers cannot take what waits for it, for so long that it was told of."""
+
+    engine: str
+    #: A sentence.
+    reason: str
+    #: Runs that wait, or waited when it was looked at last.
+    waiting: int
+    since: datetime
+    told_at: datetime
 
 
 class RunReason(Contract):

@@ -162,18 +162,32 @@ class SchedulingSettings(_Section):
     #: Of so many places at an engine one goes to the longest overdue run, if there is one.
     overdue_every: Annotated[int, Field(ge=1)] = 4
     #: Places in an engine's window beyond its slots: by slot, and by seconds of work, whichever
-    #: is more; at least one, so that no worker idles while its next run is on the way.
+    #: is more; at least one, so that no worker idles while its next run is on the way. None where
+    #: runs take longer than `spare_below_seconds`: the way is short against that.
     spare_share: Annotated[float, Field(ge=0)] = 0.25
     spare_seconds: Annotated[float, Field(ge=0)] = 1.0
+    spare_below_seconds: Annotated[float, Field(ge=0)] = 30.0
     #: The most spare places of one engine.
     max_spare: Annotated[int, Field(ge=1)] = 64
     #: Seconds between two signs of life of a worker; after three it counts as gone.
     presence_seconds: Annotated[float, Field(gt=0), COLD] = 10.0
+    #: Kinds of device, the preferred first: an engine's workers on the later ones stand by while
+    #: those on the earlier ones have no more than so many open runs for each slot.
+    device_preference: Annotated[tuple[str, ...], COLD] = ("cuda", "cpu")
+    preferred_runs: Annotated[int, Field(ge=1), COLD] = 4
     #: Bytes of memory, and of a device's memory, below which a worker is given nothing more.
     min_free_memory: Annotated[int, Field(ge=0)] = 128 * 2**20
     min_free_vram: Annotated[int, Field(ge=0)] = 0
-    #: Seconds that a job waits for an engine that no worker serves, before that run fails.
+    #: Seconds for which an engine may have no worker that can take what waits, before that is told
+    #: of: a warning in the log, an event in the jobs' stories, an open row of `outages`.
+    engine_alert_seconds: Annotated[float, Field(ge=0)] = 60.0
+    #: Seconds after which its runs fail, and with them the jobs whose policy wants it so.
     engine_wait_seconds: Annotated[float, Field(gt=0)] = 24 * 3600.0
+
+    @property
+    def silence_seconds(self) -> float:
+        """After how long without a sign of life a worker counts as gone."""
+        return 3 * self.presence_seconds
 
     def targets(self) -> tuple[float, float, float, float]:
         """Return the targets in seconds by `Priority.rank`."""

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from coordinator.cli.terminal import err, out, print_json, status_line
 from schemas.jobs import JobState
 from schemas.runs import RunState
+
+if TYPE_CHECKING:
+    from schemas.queue import JobReason
 
 JobArgument = Annotated[str, typer.Argument(help="A job's id, or the beginning of it.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document.")]
@@ -20,31 +23,40 @@ def status(
 ) -> None:
     """Show where a job and its engines stand, or what there is to do at all."""
     from coordinator.cli.render import show_job, show_jobs, show_line  # noqa: PLC0415
+    from coordinator.cli.waiting import show_outages  # noqa: PLC0415
     from coordinator.client import Client  # noqa: PLC0415
 
     with Client(work=False, on_status=status_line(err())) as client:
         if job is not None:
             view = client.status(client.find(job))
+            reason = None if view.state.terminal else client.why(view.id)
             if as_json:
-                print_json(view)
+                print_json({**view.model_dump(mode="json"), "why": _dumped(reason)})
                 return
             show_job(out(), view)
-            if any(engine.state is RunState.QUEUED for engine in view.engines):
-                show_line(out(), client.why(view.id))
+            if reason and any(engine.state is RunState.QUEUED for engine in view.engines):
+                show_line(out(), reason)
             return
         counts = client.counts()
         open_jobs = client.list(states=(JobState.RUNNING, JobState.QUEUED))
+        outages = client.outages()
     if as_json:
         print_json(
             {
                 "counts": {state.value: counts.get(state, 0) for state in JobState},
+                "outages": [outage.model_dump(mode="json") for outage in outages],
                 "open": [view.model_dump(mode="json") for view in open_jobs],
             }
         )
         return
     out().print(" · ".join(f"{state} {counts.get(state, 0)}" for state in JobState))
+    show_outages(out(), outages)
     if open_jobs:
         show_jobs(out(), open_jobs)
+
+
+def _dumped(reason: JobReason | None) -> dict[str, Any] | None:
+    return None if reason is None else reason.model_dump(mode="json")
 
 
 def list_(

@@ -45,7 +45,7 @@ def queue(
 
 
 def _show(console: Console, line: EngineQueue) -> None:
-    stopped = f"; [red]{escape(line.stopped)}[/red]" if line.stopped else ""
+    stopped = f"; [red]{escape(_stopped(line))}[/red]" if line.stopped else ""
     error = ""
     if line.estimate_error is not None:
         off = math.expm1(min(line.estimate_error, MOST_TOLD))
@@ -70,6 +70,11 @@ def _show(console: Console, line: EngineQueue) -> None:
             start,
         )
     console.print(table)
+
+
+def _stopped(line: EngineQueue) -> str:
+    since = f" since {line.stopped_since:%Y-%m-%d %H:%M:%S} UTC" if line.stopped_since else ""
+    return f"{'ALERT: ' if line.alert else ''}{line.stopped}{since}"
 
 
 def why(job: JobArgument, as_json: JsonOption = False) -> None:

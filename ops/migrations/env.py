@@ -7,7 +7,8 @@ from sqlalchemy import NullPool, create_engine, text
 
 import schemas.dependency_tables
 import schemas.measure_table
-import schemas.memory_tables  # noqa: F401  # their tables belong to the metadata
+import schemas.memory_tables
+import schemas.outage_table  # noqa: F401  # their tables belong to the metadata
 from schemas.media_table import Medium
 
 #: Any number that nobody else locks: the first bytes of "chordscribe".

@@ -24,6 +24,9 @@ def test_a_waiting_job_is_shown_explained_and_made_urgent(cli: Cli, tone: Path) 
     place = cli("status", job).stdout
     assert "fake: waiting: the owner alice is paused" in place
     assert "expected" not in place, "nobody knows until when the owner is paused"
+    (waits,) = json.loads(cli("status", job, "--json").stdout)["why"]["runs"]
+    assert "the owner alice is paused" in waits["reason"]
+    assert json.loads(cli("status", "--json").stdout)["outages"] == []
     changed = json.loads(cli("prioritise", job, "high", "--json").stdout)
     assert changed["schedule"]["priority"] == "high"
     assert cli("resume", "--owner", "alice").returncode == 0

@@ -17,6 +17,7 @@ from tests.benchmarks.scheduling.bounds import edf_misses, lpt_makespan, misses
 from tests.benchmarks.scheduling.load import WEIGHTS, Kind, Task, make
 from tests.benchmarks.scheduling.plots import cumulative, draw
 from tests.benchmarks.scheduling.simulate import Outcome, Plan, Simulation
+from tests.benchmarks.scheduling.virtual import explain_line
 from tests.chaos.lab import Lab
 
 if TYPE_CHECKING:
@@ -34,6 +35,8 @@ ADMISSION_MS, FLAT = 10.0, 1.5
 SHARE, UTILISATION, MAKESPAN = 0.10, 0.97, 1.1
 #: Jobs that one client submits in a second.
 BULK = 1000
+#: Milliseconds until an idle engine begins; seconds that anything may take.
+LATENCY_MS, PATIENCE_SECONDS = 150.0, 60
 #: Jobs of a drained load by workers, one and more for each engine.
 DRAINED = {1: 60, 10: 400, 100: 2000, 1000: 10_000}
 QUICK = {10: 100, 100: 1000}
@@ -42,7 +45,8 @@ QUICK = {10: 100, 100: 1000}
 def main(quick: bool) -> list[Figure]:  # noqa: FBT001  # every benchmark is called so
     """Simulate; `quick` takes smaller loads and draws nothing."""
     with Lab(quick=True) as lab, lab.cluster() as cluster:
-        found = [_bulk(cluster, 1000 if quick else 10_000)]
+        found = [_latency(cluster, 10 if quick else 100)]
+        found.append(_bulk(cluster, 1000 if quick else 10_000))
         found += _cost(cluster.database, quick=quick)
         found += _shares(cluster.database, quick=quick)
         found.append(_makespan(cluster.database, 200 if quick else 2000))
@@ -55,6 +59,23 @@ def simulate(database: Database, kind: Kind, plan: Plan) -> Outcome:
     """Run one load through one plan."""
     print(f"{kind.jobs:,} jobs, {plan.workers:,} workers …", file=sys.stderr)
     return Simulation(database, RULES, make(kind), plan).run()
+
+
+def _latency(cluster: Cluster, jobs: int) -> Figure:
+    """Submit jobs one after the other to real workers that have nothing else to do."""
+    cluster.start_roles(["fake"])
+    audio = cluster.recording()
+    cluster.prepare(audio)
+    waits = []
+    for job in (cluster.submit(1, ["fake"], audio=audio)[0] for _ in range(jobs + 1)):
+        cluster.wait([job], PATIENCE_SECONDS)
+        view = cluster.view(job)
+        assert view.runs[0].started_at is not None
+        waits.append(1000 * (view.runs[0].started_at - view.created_at).total_seconds())
+    for name in tuple(cluster.roles):
+        cluster.end(name)
+    label = f"from submission to the engine's start on an idle system, p50 of {jobs}"
+    return at_most(label, statistics.median(waits[1:]), LATENCY_MS, "ms")
 
 
 def _bulk(cluster: Cluster, jobs: int) -> Figure:
@@ -77,6 +98,8 @@ def _cost(database: Database, *, quick: bool) -> list[Figure]:
         plan = Plan(30, reaction=0.0, looks=100 if quick else 1000)
         outcome = simulate(database, Kind(count), plan)
         ms[count] = sorted(1000 * took for took in outcome.admissions[1:])
+    if not quick:
+        (DOCS / "scheduling-plan.txt").write_text(explain_line(database, RULES, "slow") + "\n")
     few, many = (_quantile(ms[count], 0.5) for count in counts)
     return [
         *(
@@ -125,7 +148,7 @@ def _makespan(database: Database, jobs: int) -> Figure:
 def _drained(database: Database, workers: int, jobs: int, *, plot: bool) -> list[Figure]:
     """Work off a load to its end, with failures and deadlines."""
     kind = Kind(jobs, deadline_every=10, deadline_seconds=1.5 * jobs / workers * 300)
-    plan = Plan(workers, reaction=1.0 if workers > 100 else 0.05, fail_every=100)
+    plan = Plan(workers, reaction=1.0 if workers > 100 else 0.25, fail_every=100)
     outcome = simulate(database, kind, plan)
     assert all(task.ended is not None for task in outcome.tasks)
     label = f"{workers:,} workers, {jobs:,} jobs"

@@ -12,7 +12,7 @@ from coordinator.admission import admit
 from coordinator.errors import QuotaError
 from coordinator.holding import pause, resume
 from coordinator.ledger import request_cancel
-from coordinator.order import window
+from coordinator.order import Spare, window
 from coordinator.overview import read_queue
 from coordinator.steering import (
     pause_whole,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
 AUDIO = AudioRef(sha256="a" * 64, size=320_000, name="talk.wav")
 #: Windows of exactly one more than there are slots.
-RULES = SchedulingSettings(spare_share=0.0, spare_seconds=0.0)
+RULES = SchedulingSettings(spare_share=0.0, spare_seconds=0.0, min_free_vram=2**20)
 
 
 def submit(database: Database, *engines: str, **schedule: object) -> UUID:
@@ -89,14 +89,22 @@ def test_a_worker_that_has_been_silent_counts_as_gone(database: Database) -> Non
     assert admitted(database) == []
 
 
-def test_a_worker_without_free_memory_is_given_nothing(database: Database) -> None:
+@pytest.mark.parametrize(
+    ("what", "least"),
+    [("free_memory", RULES.min_free_memory), ("free_vram", RULES.min_free_vram)],
+)
+def test_a_worker_without_free_memory_is_given_nothing(
+    database: Database, what: str, least: int
+) -> None:
     serve(database, "fake")
     with database.transaction() as session:
-        session.execute(update(Pool).values(free_memory=RULES.min_free_memory - 1))
+        session.execute(update(Pool).values(**{what: least - 1}))
     job = submit(database)
     assert admitted(database) == []
     with database.transaction() as session:
         assert "memory" in explain(session, job, RULES).runs[0].reason
+        session.execute(update(Pool).values(**{what: least}))
+    assert admitted(database) == [job]
 
 
 def test_only_as_many_runs_are_out_as_the_workers_can_take_and_one_more(
@@ -307,4 +315,4 @@ def test_coordinators_at_once_never_give_more_places_than_there_are(database: Da
         submit(database)
     with ThreadPoolExecutor(4) as pool:
         given = list(pool.map(lambda _: len(admitted(database)), range(8)))
-    assert sum(given) == window(7, 60.0, (0.0, 0.0, 64)) == 8
+    assert sum(given) == window(7, 1.0, Spare(0.0, 0.0, 64, 30.0)) == 8

@@ -4,23 +4,24 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import text, update
 
 from coordinator.admission import admit
 from coordinator.asking import make_schedule, read_deadline
+from coordinator.bulk import accept_many
 from coordinator.deadlines import keep_deadlines
-from coordinator.dropping import drop_unserved
 from coordinator.errors import BadRequestError
 from coordinator.ledger import read_events, read_job
+from coordinator.overview import MAX_ORDERED
 from coordinator.submit import accept, job_request
-from coordinator.sweep import jobs_to_end
 from schemas.audio import AudioRef
 from schemas.jobs import JobState
 from schemas.measure_table import Measure
 from schemas.runs import FailureKind, RunState
-from schemas.tables import EngineRun
+from schemas.scheduling import Priority
+from schemas.tables import EngineRun, Job
 from tests.serving import RULES, serve
 
 if TYPE_CHECKING:
@@ -43,8 +44,16 @@ def workers(database: Database) -> None:
             session.add(Measure(kind="rtf", name=engine, median=rtf, high=rtf))
 
 
-def submit(database: Database, seconds: float, policy: str = "best_effort") -> UUID:
-    schedule = make_schedule({"deadline": timedelta(seconds=seconds), "deadline_policy": policy})
+def submit(
+    database: Database,
+    seconds: float,
+    policy: str = "best_effort",
+    priority: Priority = Priority.NORMAL,
+) -> UUID:
+    deadline = timedelta(seconds=seconds)
+    schedule = make_schedule(
+        {"deadline": deadline, "deadline_policy": policy, "priority": priority}
+    )
     with database.transaction() as session:
         return accept(session, job_request(ENGINES), AUDIO, schedule=schedule).job_id
 
@@ -106,45 +115,48 @@ def test_the_earliest_deadline_goes_first(database: Database) -> None:
         assert later in admit(session, RULES)
 
 
-def test_an_engine_that_nobody_serves_is_given_up_after_a_while(database: Database) -> None:
+def test_a_job_behind_more_than_anybody_puts_in_order_is_known_to_be_late(
+    database: Database,
+) -> None:
     with database.transaction() as session:
-        job = accept(session, job_request(["gone"]), AUDIO).job_id
+        urgent = make_schedule({"priority": "critical"})
+        accept_many(session, job_request(["slow"]), (MAX_ORDERED + 100) * [AUDIO], schedule=urgent)
+    day = 86_400.0  # they take 100 s each: more than a day
+    found = view(database, submit(database, day, priority=Priority.LOW))
+    assert found.schedule.at_risk_at is not None
+    found = view(database, submit(database, 5 * day, priority=Priority.LOW))
+    assert found.schedule.at_risk_at is None
+
+
+def test_all_parts_of_a_slow_engine_are_dropped_together(database: Database) -> None:
+    """A recording of four parts, of which the engine can keep the deadline for the first two."""
+    job = submit(database, 500.0, "drop_slow_engines")
     with database.transaction() as session:
-        assert drop_unserved(session, RULES) == 0
-        waited = text(f"now() - interval '{RULES.engine_wait_seconds + 1} s'")
-        session.execute(update(EngineRun).values(submitted_at=waited))
-        assert drop_unserved(session, RULES) == 1
-    (run,) = view(database, job).runs
-    assert run.failure is not None
-    assert "no worker served" in run.failure.message
+        (slow,) = (run for run in session.get_one(Job, job).runs if run.engine == "slow")
+        for chunk in range(1, 4):
+            session.add(
+                EngineRun(
+                    id=uuid4(),
+                    job_id=job,
+                    engine="slow",
+                    chunk=chunk,
+                    position=1,
+                    state="queued",
+                    place="waiting",
+                    cost=200.0,
+                    latest_start=slow.latest_start,
+                )
+            )
     with database.transaction() as session:
-        assert jobs_to_end(session, 0.0, among=[job]) == (job,)
-
-
-@pytest.mark.parametrize(
-    ("asked", "complaint"),
-    [
-        ({"priority": "urgent"}, "priority"),
-        ({"deadline": datetime(2030, 1, 1)}, "deadline"),  # noqa: DTZ001  # that is the point
-        ({"owner": "a b"}, "owner"),
-        ({"owner": ""}, "owner"),
-        ({"deadline_policy": "hope"}, "deadline_policy"),
-        ({"after": ["x"]}, "after"),
-    ],
-)
-def test_a_wrong_schedule_is_refused(asked: dict[str, object], complaint: str) -> None:
-    with pytest.raises(BadRequestError, match=f"the schedule's {complaint}"):
-        make_schedule(asked)  # type: ignore[arg-type]
-
-
-def test_a_deadline_in_the_past_is_refused(database: Database) -> None:
-    with pytest.raises(BadRequestError, match="has passed"):
-        submit(database, -1.0)
+        assert keep_deadlines(session, RULES, only=job)
+    states = {(run.engine, run.state) for run in view(database, job).runs}
+    assert states == {("fast", RunState.QUEUED), ("slow", RunState.FAILED)}
 
 
 def test_deadlines_are_read_as_times_or_durations() -> None:
     assert read_deadline(None) is None
     assert read_deadline("90m") == timedelta(minutes=90)
     assert read_deadline("2026-11-24T18:00Z") == datetime(2026, 11, 24, 18, tzinfo=UTC)
+    assert read_deadline("999999999.999999999d") == timedelta.max
     with pytest.raises(BadRequestError, match="no deadline"):
         read_deadline("tomorrow")

@@ -19,6 +19,7 @@ from schemas.errors import SchemaVersionError
 from schemas.measure_table import Measure
 from schemas.media_table import Medium
 from schemas.memory_tables import Tombstone
+from schemas.outage_table import Outage
 from schemas.tables import SCHEMA_REVISION
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def test_a_migrated_database_has_the_tables_of_the_code(settings: Settings) -> N
     engine = create_engine(database_url(settings))
     with engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_server_default": True})
-        for table in (BatchDependency, BatchItem, Measure, Tombstone):
+        for table in (BatchDependency, BatchItem, Measure, Outage, Tombstone):
             assert table.metadata is Medium.metadata  # each file of tables was read
         assert compare_metadata(context, Medium.metadata) == []
     engine.dispose()

@@ -8,7 +8,7 @@ from uuid import UUID
 from hypothesis import given
 from hypothesis import strategies as st
 
-from coordinator.order import Line, Use, Waiting, window
+from coordinator.order import Line, Spare, Use, Waiting, window
 
 NUMBERS = itertools.count(1)
 CRITICAL, HIGH, NORMAL, LOW = range(4)
@@ -123,9 +123,13 @@ def test_who_comes_late_is_neither_starved_nor_owed_the_past() -> None:
 
 
 def test_a_window_has_a_place_for_each_slot_and_a_few_more() -> None:
-    spare = (0.25, 1.0, 64)
+    spare = Spare(0.25, 1.0, 64, 30.0)
     assert window(0, 10.0, spare) == 0
-    assert window(1, 60.0, spare) == 2
-    assert window(8, 60.0, spare) == 10
-    assert window(1000, 60.0, spare) == 1064
+    assert window(1, 20.0, spare) == 2
+    assert window(8, 20.0, spare) == 10
+    assert window(1000, 20.0, spare) == 1064
     assert window(1, 0.02, spare) == 51
+
+
+def test_where_runs_are_long_nothing_is_given_out_before_a_worker_is_free_for_it() -> None:
+    assert window(4, 30.1, Spare(0.25, 1.0, 64, 30.0)) == 4

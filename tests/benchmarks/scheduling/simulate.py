@@ -26,7 +26,7 @@ class Plan:
 
     workers: int
     #: Seconds from an end to the coordinator's next look: ends within them are seen together.
-    reaction: float = 0.05
+    reaction: float = 0.25
     #: One run of so many is cut off half way, then tried again; 0: none.
     fail_every: int = 0
     #: Virtual seconds after which it is broken off; None: when all has ended.
@@ -99,7 +99,7 @@ class Simulation:
             self._begin(self._by_id[one] for one in given)
             if not self._events or next(looks) == self._plan.looks:
                 break
-            ended = self._until(max(self._events[0][0], self._now + self._plan.reaction))
+            ended = self._until(max(self._events[0][0], self._now) + self._plan.reaction)
         self._outcome.end = self._now
         return self._outcome
 

@@ -9,9 +9,12 @@ from uuid import UUID
 from sqlalchemy import text
 
 from coordinator.admission import admit
+from coordinator.lines import HEADS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from sqlalchemy.orm import Session
 
     from schemas.database import Database
     from schemas.settings import SchedulingSettings
@@ -120,9 +123,7 @@ class Ledger:
     def tick(self, now: float, ended: Sequence[End]) -> tuple[list[UUID], float]:
         """Store what has ended, then admit; return the runs admitted, the seconds it took."""
         with self._database.transaction() as session:
-            session.execute(text(SEARCH_PATH))
-            clock = text("SELECT set_config('sim.clock', :at, true)")
-            session.execute(clock, {"at": moment(now).isoformat()})
+            _set_clock(session, now)
             if ended:
                 session.execute(
                     ENDED,
@@ -138,6 +139,22 @@ class Ledger:
             admit(session, self._rules, limit=10_000)
             took = (datetime.now(UTC) - began).total_seconds()
             return list(session.scalars(TAKE)), took
+
+
+def explain_line(database: Database, rules: SchedulingSettings, engine: str) -> str:
+    """Return the plan, with its times, by which admission reads an engine's line as it stands."""
+    with database.transaction() as session:
+        _set_clock(session, 0.0)
+        session.execute(text("SET LOCAL enable_seqscan = off"))
+        about = {"engines": [engine], "places": 1, "targets": list(rules.targets())}
+        asked = text(f"EXPLAIN (ANALYZE, COSTS OFF, BUFFERS OFF) {HEADS.text}")
+        return "\n".join(session.scalars(asked, about))
+
+
+def _set_clock(session: Session, now: float) -> None:
+    session.execute(text(SEARCH_PATH))
+    clock = text("SELECT set_config('sim.clock', :at, true)")
+    session.execute(clock, {"at": moment(now).isoformat()})
 
 
 def moment(seconds: float) -> datetime:
