@@ -19,14 +19,16 @@ from schemas.memory_tables import ReportWords
 from schemas.tables import EngineRun, Job
 
 if TYPE_CHECKING:
-    from sqlalchemy import ColumnElement, Row, Select
+    from collections.abc import Sequence
+
+    from sqlalchemy import ColumnElement, FromClause, Row, Select
     from sqlalchemy.orm import InstrumentedAttribute, Session
 
-    #: When a job was submitted, with its id: a page's order.
-    Axis = tuple[InstrumentedAttribute[datetime], InstrumentedAttribute[UUID]]
 
 #: Chinese and Japanese characters that follow each other: they are looked for as a phrase.
 CHARACTERS = re.compile(r"[\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff]+")
+#: Reports that are compared with a search one after another before the index of words is asked.
+NEWEST = 2000
 #: How jobs are shown that a page has, whatever it was found by. What a job's end told is in its
 #: event, so that no report has to be unpacked.
 ENTRIES = text("""
@@ -118,7 +120,7 @@ def read_page(
     if not 1 <= limit <= MAX_PAGE:
         message = f"a page has 1 to {MAX_PAGE} jobs, not {limit}"
         raise BadRequestError(message)
-    rows = session.execute(_jobs(wanted, limit + 1, after)).all()
+    rows = _rows(session, wanted, limit + 1, after)
     page = [row.job for row in rows[:limit]]
     if not page:
         return HistoryPage(entries=())
@@ -130,47 +132,81 @@ def read_page(
     return HistoryPage(entries=entries, next=_cursor(rows[limit - 1]) if rows[limit:] else None)
 
 
+def _rows(
+    session: Session, wanted: HistoryFilter, limit: int, after: str | None
+) -> Sequence[Row[datetime, UUID]]:
+    """Return the ids of a page, read along the index that has them in order.
+
+    Of words nobody knows how rare they are. Those of the newest reports are compared in order;
+    where they do not fill the page, the index of words tells all reports that have them.
+    """
+    if not wanted.text:
+        return session.execute(_jobs(wanted, limit, after)).all()
+    at, job = ReportWords.created_at, ReportWords.job_id
+    query = func.search_query(_phrased(wanted.text))
+    reports = select(at.label("at"), job.label("job")).where(*_between(wanted, at, job, after))
+    newest = (
+        reports.add_columns(ReportWords.words.op("@@")(query).label("said"))
+        .order_by(at.desc(), job.desc())
+        .limit(NEWEST)
+        .subquery()
+    )
+    rows = session.execute(_of_reports(newest, wanted, limit).where(newest.c.said)).all()
+    if len(rows) == limit:
+        return rows
+    said = reports.where(ReportWords.words.op("@@")(query)).cte("said").prefix_with("MATERIALIZED")
+    return session.execute(_of_reports(said, wanted, limit)).all()
+
+
 def _jobs(wanted: HistoryFilter, limit: int, after: str | None) -> Select[datetime, UUID]:
-    """Return the ids of a page, read along the index that has them in order."""
-    at, job = axis = _axis(wanted)
-    query = select(at.label("at"), job.label("job")).where(*_on_axis(wanted, axis))
-    if job is not Job.id:
-        query = query.join(Job, Job.id == job)
-    if wanted.text and wanted.engine:
-        asked = and_(EngineRun.engine == wanted.engine, EngineRun.chunk == 0)
-        query = query.join(EngineRun, and_(EngineRun.job_id == job, asked))
-    if wanted.states:
-        query = query.where(Job.state.in_([state.value for state in wanted.states]))
-    if wanted.owner is not None:
-        query = query.where(Job.owner == wanted.owner)
-    if wanted.batch is not None:
-        query = query.where(Job.batch_id == wanted.batch)
-    if after is not None:
-        query = query.where(tuple_(at, job) < tuple_(*_read_cursor(after)))
+    """Return the query of a page by jobs, or by what an engine was asked."""
+    if wanted.engine is None:
+        at, job = Job.created_at, Job.id
+        query = select(at.label("at"), job.label("job"))
+    else:
+        at, job = EngineRun.submitted_at, EngineRun.job_id
+        query = select(at.label("at"), job.label("job")).join(Job, Job.id == job)
+        query = query.where(EngineRun.engine == wanted.engine, EngineRun.chunk == 0)
+    query = query.where(*_between(wanted, at, job, after), *_of_jobs(wanted))
     return query.order_by(at.desc(), job.desc()).limit(limit)
 
 
-def _axis(wanted: HistoryFilter) -> Axis:
-    if wanted.text:
-        return ReportWords.created_at, ReportWords.job_id
-    if wanted.engine:
-        return EngineRun.submitted_at, EngineRun.job_id
-    return Job.created_at, Job.id
+def _of_reports(reports: FromClause, wanted: HistoryFilter, limit: int) -> Select[datetime, UUID]:
+    """Return the query of a page by reports that were found."""
+    at, job = reports.c.at, reports.c.job
+    query = select(at, job).join(Job, Job.id == job).where(*_of_jobs(wanted))
+    if wanted.engine is not None:
+        asked = and_(EngineRun.engine == wanted.engine, EngineRun.chunk == 0)
+        query = query.join(EngineRun, and_(EngineRun.job_id == job, asked))
+    return query.order_by(at.desc(), job.desc()).limit(limit)
 
 
-def _on_axis(wanted: HistoryFilter, axis: Axis) -> list[ColumnElement[bool]]:
-    """Return what the table that has the order can decide by itself."""
-    at, _ = axis
+def _of_jobs(wanted: HistoryFilter) -> list[ColumnElement[bool]]:
+    """Return what is wanted of a job itself."""
     conditions: list[ColumnElement[bool]] = []
-    if wanted.text:
-        query = func.search_query(_phrased(wanted.text))
-        conditions.append(ReportWords.words.op("@@")(query))
-    elif wanted.engine:
-        conditions += [EngineRun.engine == wanted.engine, EngineRun.chunk == 0]
+    if wanted.states:
+        conditions.append(Job.state.in_([state.value for state in wanted.states]))
+    if wanted.owner is not None:
+        conditions.append(Job.owner == wanted.owner)
+    if wanted.batch is not None:
+        conditions.append(Job.batch_id == wanted.batch)
+    return conditions
+
+
+def _between(
+    wanted: HistoryFilter,
+    at: InstrumentedAttribute[datetime],
+    job: InstrumentedAttribute[UUID],
+    after: str | None,
+) -> list[ColumnElement[bool]]:
+    """Return from when to when; a page begins after the one before."""
+    conditions: list[ColumnElement[bool]] = []
     if wanted.since is not None:
         conditions.append(at >= wanted.since)
     if wanted.until is not None:
         conditions.append(at < wanted.until)
+    if after is not None:
+        conditions.append(tuple_(at, job) < tuple_(*_read_cursor(after)))
     return conditions
 
 

@@ -15,6 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from engine_workers.app import app, settings
 from engine_workers.devices import CPU, device_name, find_devices, free_vram
+from engine_workers.forgotten import Forgotten
 from engine_workers.node.gauges import free_memory
 from engine_workers.standby import Standby
 from schemas.database import Database
@@ -23,7 +24,7 @@ from schemas.names import CHANNEL_WORK, ENGINE_QUEUE_PREFIX, engine_queue
 from schemas.tables import Pool
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from celery.worker import WorkController
 
@@ -93,13 +94,24 @@ class Announcer:
     """Announces a worker until it is stopped, in a thread of the worker's parent process."""
 
     def __init__(
-        self, database: Database, presence: Presence, every_seconds: float, standby: Standby
+        self,
+        database: Database,
+        presence: Presence,
+        every_seconds: float,
+        looks: Sequence[Callable[[], object]],
     ) -> None:
-        """Prepare; `start` begins."""
+        """Prepare; `start` begins.
+
+        Args:
+            database: the ledger.
+            presence: what is announced.
+            every_seconds: how often.
+            looks: called after each announcement: what else the worker looks at now and then.
+        """
         self._database = database
         self._presence = presence
         self._every_seconds = every_seconds
-        self._standby = standby
+        self._looks = looks
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="presence", daemon=True)
 
@@ -126,7 +138,8 @@ class Announcer:
                 log.warning("not_announced", error=str(error))
                 wait = min(RETRY_SECONDS, self._every_seconds)
             else:
-                self._standby.look(self._presence.engines)
+                for look in self._looks:
+                    look()
                 wait = self._every_seconds
 
 
@@ -159,7 +172,8 @@ class Present(StartStopStep):  # type: ignore[misc]  # celery is untyped
         presence = Presence(parent.hostname, engines, parent.concurrency, device)
         database, rules = Database(settings), settings.scheduling
         standby = Standby(database, rules, device, partial(_consume, parent))
-        self._announcer = Announcer(database, presence, rules.presence_seconds, standby)
+        looks = (partial(standby.look, engines), Forgotten(database, settings).look)
+        self._announcer = Announcer(database, presence, rules.presence_seconds, looks)
         self._announcer.start()
 
     def stop(self, parent: WorkController) -> None:

@@ -68,6 +68,14 @@ class MediaCache:
                 if _removed(path):
                     total -= size
 
+    def recordings(self) -> set[str]:
+        """Return the SHA-256 of each recording of which something is here."""
+        return {path.name.partition(".")[0] for _, _, path in self._kept()}
+
+    def drop(self, sha256: str) -> int:
+        """Remove what is here of a recording, save what is in use; return how many files went."""
+        return sum(_removed(path) for path in self.root.glob(f"{sha256[:2]}/{sha256}*"))
+
     def _brought(self, path: Path, bring: Callable[[Path], None]) -> int:
         self.incoming.mkdir(parents=True, exist_ok=True)
         part = self.incoming / f"{path.name}.part"  # one of its kind, as we are alone

@@ -10,12 +10,15 @@ import pytest
 
 from coordinator.errors import StagingError
 from coordinator.staging import stage
+from coordinator.submit import accept, job_request
 from engine_workers.errors import StorageError
+from engine_workers.forgotten import Forgotten
 from engine_workers.media.samples import samples_of
 from engine_workers.media.sandbox import known, prepare
 from engine_workers.work import Worker
 from schemas.audio import AudioRef
 from schemas.media_store import BucketStore, open_store
+from schemas.memory_tables import Tombstone
 from schemas.runs import RunState
 from schemas.settings import Settings, load_settings
 from tests.integration.engine_rows import add_run
@@ -226,3 +229,22 @@ def test_a_transfer_ends_when_nobody_wants_it_any_more(
 
     with pytest.raises(TimeoutError), open_store(machine("worker")).held(audio.key, lost):
         pass
+
+
+def test_a_machine_drops_its_copies_of_what_was_erased_unless_they_are_in_use(
+    machine: Callable[..., Settings], database: Database, tmp_path: Path
+) -> None:
+    laptop, worker = machine("laptop"), machine("worker")
+    audios = [stage(recording(tmp_path, f"{n}.wav"), open_store(laptop)) for n in range(3)]
+    for audio in audios:
+        prepare(audio, worker)
+    with database.transaction() as session:
+        for audio in audios[:2]:
+            session.add(Tombstone(sha256=audio.sha256, why="forgotten", what=["media"], jobs=1))
+    with database.transaction() as session:  # the second was submitted again
+        accept(session, job_request(["fake"]), audios[1])
+    with open_store(worker).held(audios[0].canonical_key):
+        Forgotten(database, worker).look()
+        assert f"{audios[0].sha256}.flac" in cached(worker)
+    assert Forgotten(database, worker).look() == 1
+    assert {name.partition(".")[0] for name in cached(worker)} == {a.sha256 for a in audios[1:]}
