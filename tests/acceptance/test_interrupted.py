@@ -8,6 +8,7 @@ import signal
 import subprocess
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import psutil
@@ -19,10 +20,20 @@ from schemas.settings import Settings
 from tests.acceptance.conftest import clean_env, command
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
+
+    from schemas.database import Database
 
 #: Seconds that anything here may take, and between two looks.
 PATIENCE_SECONDS, LOOK_SECONDS = 60.0, 0.02
+
+#: How many wait for a lock that this connection has.
+WAITERS = """
+SELECT count(*) FROM pg_locks AS own
+JOIN pg_locks AS other USING (locktype, database, classid, objid, objsubid)
+WHERE own.pid = pg_backend_pid() AND own.locktype = 'advisory' AND NOT other.granted
+"""
 
 
 def until_exists(path: Path) -> None:
@@ -62,6 +73,24 @@ def held_transcription(data_dir: Path, tone: Path, hold: Path) -> subprocess.Pop
     return process
 
 
+@contextmanager
+def submitted_under(database: Database) -> Iterator[None]:
+    """Return when what the block starts has asked whether its job is there already.
+
+    The engine must not end the job before: it would rightly be asked again.
+    """
+    lock = "SELECT pg_advisory_lock(hashtextextended(fingerprint, 0)) FROM jobs"
+    tick, deadline = threading.Event(), time.monotonic() + PATIENCE_SECONDS
+    with database.connected() as connection:
+        connection.execute(lock)
+        yield
+        while connection.execute(WAITERS).fetchone() != (1,):
+            assert time.monotonic() < deadline, "nothing was submitted"
+            tick.wait(LOOK_SECONDS)
+        connection.execute("SELECT pg_advisory_unlock_all()")
+        connection.execute(lock)  # whoever waited had it first
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_nothing_outlives_the_command(
     reachable_tmp: Path, tone: Path, tmp_path: Path, number: signal.Signals
@@ -84,13 +113,14 @@ def test_a_job_whose_command_was_killed_is_joined_not_doubled(
     process.kill()
     process.communicate(timeout=PATIENCE_SECONDS)
     psutil.wait_procs(stack, timeout=PATIENCE_SECONDS)
-    (tmp_path / "middle.go").touch()
-    again = held_transcription(reachable_tmp, tone, tmp_path)
-    shown, complaints = again.communicate(timeout=PATIENCE_SECONDS)
-    assert again.returncode == 0, complaints
-    (result,) = json.loads(shown)["files"]
-    assert result["job"]["state"] == "completed"
     with Client(Settings(_env_file=None, data_dir=reachable_tmp), work=False) as client:
+        with submitted_under(client.database):
+            again = held_transcription(reachable_tmp, tone, tmp_path)
+        (tmp_path / "middle.go").touch()
+        shown, complaints = again.communicate(timeout=PATIENCE_SECONDS)
+        assert again.returncode == 0, complaints
+        (result,) = json.loads(shown)["files"]
+        assert result["job"]["state"] == "completed"
         (only,) = client.list()
     assert str(only.id) == result["job"]["id"]
     assert [run.attempt for run in only.runs] == [2]

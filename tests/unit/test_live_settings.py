@@ -10,6 +10,7 @@ import pytest
 
 from coordinator.client import Client
 from schemas.live_settings import LiveSettings, News
+from schemas.retention import RetentionSettings
 from schemas.setting_changes import changes, with_hot_keys
 from schemas.setting_keys import all_keys
 from schemas.settings import (
@@ -240,6 +241,7 @@ def test_hot_keys_alone_are_taken() -> None:
         limits={"base_seconds": 2},
         media=MediaSettings(chunk_seconds=9, by_engine_workers=False),
         cache=CacheSettings(enabled=False),
+        retention=RetentionSettings(every_seconds=60),
         scheduling=SchedulingSettings(max_spare=1, presence_seconds=1),
         aggregation=AggregationSettings(strategy="rover"),
         monitoring=MonitoringSettings(log_level="DEBUG"),
