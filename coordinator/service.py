@@ -18,6 +18,8 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from coordinator import sweep
 from coordinator.admission import ADMISSION_BATCH, admit
+from coordinator.alerts.facts import SWEPT, note
+from coordinator.alerts.watch import AlertWatch
 from coordinator.app import make_app
 from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
@@ -84,6 +86,7 @@ class Service:
         self._reports = ConfigurationReports(self._database, node, "coordinator")
         self._live.hear = self._reports.hear
         self._follower = Follower(self._live, told=True, also=self._reports.send)
+        self._alerts = AlertWatch(self._live, node)
 
     def run(self) -> None:
         """Work until `stop` is called; a server that goes away is waited for.
@@ -100,6 +103,7 @@ class Service:
                 log.info("recovered", jobs=reopen_interrupted(session))
                 reopen_media(session)
         self._follower.start()
+        self._alerts.start()
         retry = FIRST_RETRY_SECONDS
         while not self._stopping.is_set():
             try:
@@ -199,6 +203,7 @@ class Service:
             record_events(session, stuck, "aggregation_republished")
             rescued["aggregations"] = len(stuck)
             rescued["tidied"] = self._tidier.tidy(session, silent)
+            note(session, SWEPT)
         rescued |= self._preparations.look(silent)
         self._forgetting.look(self._database, self._live.now.cache)
         # Written down first: who then compares the runs has to know that others were asked before.
@@ -216,6 +221,7 @@ class Service:
     def close(self) -> None:
         """Close the connections that `run`, `work` or `sweep` opened."""
         self._follower.stop()
+        self._alerts.stop()
         self._database.dispose()
         self._app.close()
         self._bell.close()

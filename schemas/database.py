@@ -31,7 +31,8 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
-import schemas.node_tables  # noqa: F401  # their tables belong to the schema
+import schemas.alert_tables  # their tables belong to the schema
+import schemas.node_tables  # noqa: F401  # likewise
 from schemas.configuration_tables import ConfigurationEvent
 from schemas.errors import ConfigurationError, LedgerError, SchemaVersionError
 from schemas.names import (

@@ -16,6 +16,7 @@ from pydantic_settings import (
 )
 
 from schemas.addresses import broker_address, ledger_address
+from schemas.alert_settings import AlertSettings
 from schemas.errors import ConfigurationError
 from schemas.folders import Folder, default_data_dir
 from schemas.pools import PoolName, PoolSettings
@@ -262,6 +263,7 @@ class Settings(BaseSettings):
     scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
     aggregation: AggregationSettings = AggregationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    alerts: Annotated[AlertSettings, HOT] = AlertSettings()
     flower: Annotated[FlowerSettings, In("ui")] = FlowerSettings()
     node: Annotated[NodeSettings, In("performance")] = NodeSettings()
     #: The worker pools by name, which `chordscribe worker --pool NAME` runs.
