@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from difflib import get_close_matches
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 from pydantic.functional_validators import AfterValidator
@@ -171,10 +171,18 @@ class AlertSettings(_Section):
         for name, own in self.rules.items():
             given = own.model_dump(exclude_none=True)
             if name in found:
-                found[name] = replace(found[name], **given)
+                found[name] = _changed(found[name], given)
             elif all(it in given for it in NEEDED):
                 found[name] = Rule(**given)
         return found
+
+
+def _changed(rule: Rule, given: dict[str, Any]) -> Rule:
+    """Return a default rule with what is given; its way back goes where it would lead nowhere."""
+    changed = replace(rule, **given)
+    if changed.problem() and "clear_threshold" not in given:
+        return replace(changed, clear_threshold=None)
+    return changed
 
 
 def loud_enough(severity: str, least: Severity) -> bool:

@@ -35,6 +35,7 @@ COMMANDS = {
     "why": "coordinator.cli.queue:why",
     "prioritise": "coordinator.cli.queue:prioritise",
     "quota": "coordinator.cli.quota:quota",
+    "alerts": "coordinator.cli.alerts:alerts",
     "up": "coordinator.cli.up:up",
     "config": "coordinator.cli.config:config",
     "doctor": "coordinator.cli.doctor:doctor",
