@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +21,40 @@ ANSWER_SECONDS = 2.0
 
 
 class BrokerReader:
-    """Remembers when the broker answered last."""
+    """Remembers when the broker answered last.
+
+    The question is asked in a thread of its own: the library asks several times, each with a limit
+    of its own, and the other readers do not wait for that.
+    """
 
     def __init__(self) -> None:
         """Let it have answered just now."""
         self._answered = time.monotonic()
+        self._asking: threading.Thread | None = None
+        self._memory: dict[str, Any] | None = None
 
     def read(self, scene: Scene, readings: Readings) -> None:
         """Ask it how much memory it uses; that nobody answers is a reading, too."""
-        memory = ask_memory(scene.settings)
+        memory = self._ask(scene.settings)
         if memory is not None:
             self._answered = time.monotonic()
             readings.put("broker_memory_share", {ALONE: memory_share(memory)})
         silent = time.monotonic() - self._answered if memory is None else 0.0
         readings.put("broker_silent_seconds", {ALONE: silent})
+
+    def _ask(self, settings: Settings) -> dict[str, Any] | None:
+        if self._asking is None:
+            self._memory = None
+            self._asking = threading.Thread(target=self._run, args=(settings,), daemon=True)
+            self._asking.start()
+        self._asking.join(ANSWER_SECONDS)
+        if self._asking.is_alive():
+            return None
+        self._asking = None
+        return self._memory
+
+    def _run(self, settings: Settings) -> None:
+        self._memory = ask_memory(settings)
 
 
 def ask_memory(settings: Settings) -> dict[str, Any] | None:
