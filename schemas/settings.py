@@ -19,6 +19,7 @@ from schemas.addresses import broker_address, ledger_address
 from schemas.alert_settings import AlertSettings
 from schemas.errors import ConfigurationError
 from schemas.folders import Folder, default_data_dir
+from schemas.health_settings import HealthSettings
 from schemas.pools import PoolName, PoolSettings
 from schemas.setting_fallback import check_not_emptied, stand_in, tell_once
 from schemas.setting_marks import COLD, HOT, In
@@ -264,6 +265,7 @@ class Settings(BaseSettings):
     aggregation: AggregationSettings = AggregationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
     alerts: Annotated[AlertSettings, HOT] = AlertSettings()
+    health: HealthSettings = HealthSettings()
     flower: Annotated[FlowerSettings, In("ui")] = FlowerSettings()
     node: Annotated[NodeSettings, In("performance")] = NodeSettings()
     #: The worker pools by name, which `chordscribe worker --pool NAME` runs.

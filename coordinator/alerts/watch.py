@@ -13,12 +13,15 @@ from coordinator.alerts.evaluating import evaluate, take_lock, write_down
 from coordinator.alerts.measuring import Measuring, learn
 from schemas.database import Database
 from schemas.errors import LedgerError
+from schemas.health import Pulse
 
 if TYPE_CHECKING:
     from schemas.live_settings import LiveSettings
 
 #: Seconds between two looks whether anything is to be watched again.
 IDLE_SECONDS = 5.0
+#: Seconds that one look may take before the watch counts as stuck.
+LOOK_SECONDS = 120.0
 
 log = structlog.get_logger("coordinator")
 
@@ -30,12 +33,13 @@ class AlertWatch:
     that hangs for instance, has to be told of all the same.
     """
 
-    def __init__(self, live: LiveSettings, node: str) -> None:
+    def __init__(self, live: LiveSettings, node: str, pulse: Pulse | None = None) -> None:
         """Prepare; `start` begins.
 
         Args:
             live: the settings.
             node: what this machine is called.
+            pulse: told of each look.
         """
         self._live = live
         # One connection for each of its threads.
@@ -44,8 +48,7 @@ class AlertWatch:
         self._couriers = Couriers(self._database, live)
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="alerts", daemon=True)
-        #: When it looked last, by the monotonic clock.
-        self.looked_at = time.monotonic()
+        self._pulse = pulse or Pulse()
 
     def start(self) -> None:
         """Begin to watch."""
@@ -81,10 +84,10 @@ class AlertWatch:
         while not self._stopping.is_set():
             every = self._live.now.alerts.every_seconds
             began = time.monotonic()
+            self._pulse.beat("alerts", LOOK_SECONDS + every)
             if every:
                 self._look_safely()
-            self.looked_at = time.monotonic()
-            wait = every - (self.looked_at - began) if every else IDLE_SECONDS
+            wait = every - (time.monotonic() - began) if every else IDLE_SECONDS
             self._stopping.wait(max(0.0, wait))
 
     def _look_safely(self) -> None:

@@ -38,6 +38,7 @@ COMMANDS = {
     "alerts": "coordinator.cli.alerts:alerts",
     "up": "coordinator.cli.up:up",
     "config": "coordinator.cli.config:config",
+    "health": "coordinator.cli.health:health",
     "doctor": "coordinator.cli.doctor:doctor",
     "db": "coordinator.cli.db:db",
 }

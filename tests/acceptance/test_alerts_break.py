@@ -7,6 +7,7 @@ import os
 import queue
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -25,9 +26,11 @@ from schemas.audio import AudioRef
 from schemas.node_tables import Node
 from schemas.tables import EngineRun, Job
 from tests.acceptance.node_lab import NodeLab, Supervised, node_lab
+from tests.integration.engine_rows import until
 from tests.integration.receivers import Hook, web_server
 from tests.integration.test_alert_readers import ago, reports
 from tests.integration.test_nodes import report
+from tests.unit.test_health import ask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -65,6 +68,8 @@ class World:
     hook: Hook
     #: A folder on a small disk of its own; None where none can be mounted.
     small: Path | None
+    #: Where each process tells whether it is well.
+    ports: dict[str, int]
     told: list[tuple[str, str, dict[str, str]]] = field(default_factory=list)
 
     def until_told(self, rule: str, news: str, **labels: str) -> None:
@@ -100,6 +105,14 @@ class World:
             session.execute(delete(Job))
 
 
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
 @contextmanager
 def small_disk(folder: Path) -> Iterator[Path | None]:
     """Mount a disk of a megabyte, where that is allowed."""
@@ -122,6 +135,7 @@ def small_disk(folder: Path) -> Iterator[Path | None]:
 def world() -> Iterator[World]:
     """Run a coordinator that looks five times a second."""
     with node_lab() as lab, web_server() as hook, small_disk(lab.folder / "small") as small:
+        ports = {name: free_port() for name in ("coordinator", "supervisor", "fake", "aggregation")}
         env = lab.env(
             CHORDSCRIBE_ALERTS__EVERY_SECONDS="0.2",
             CHORDSCRIBE_ALERTS__WINDOW_SECONDS=str(WINDOW),
@@ -133,13 +147,14 @@ def world() -> Iterator[World]:
             CHORDSCRIBE_SCHEDULING__PRESENCE_SECONDS="0.5",
             CHORDSCRIBE_MEDIA_DIR=str(small or lab.settings.media_root),
             CHORDSCRIBE_NODE__NAME="coordinators",
+            CHORDSCRIBE_HEALTH__PORTS=json.dumps(ports),
         )
         with (lab.folder / "coordinator.log").open("wb") as log:
             process = subprocess.Popen(
                 [sys.executable, "-m", "coordinator.service"], env=env, stdout=log, stderr=log
             )
         try:
-            yield World(lab, hook, small)
+            yield World(lab, hook, small, ports)
         except BaseException:
             print((lab.folder / "coordinator.log").read_text()[-8000:])  # noqa: T201
             raise
@@ -240,7 +255,8 @@ def test_a_machines_clock_is_off_then_the_machine_falls_silent(world: World) -> 
 @pytest.fixture(scope="module")
 def node(world: World) -> Iterator[Supervised]:
     """Run a node that serves the engine `fake`."""
-    with world.lab.node("live", {"fake": {}}, **QUICK) as found:
+    ports = {"CHORDSCRIBE_HEALTH__PORTS": json.dumps(world.ports)}
+    with world.lab.node("live", {"fake": {}}, **QUICK, **ports) as found:
         found.until("running")
         yield found
 
@@ -255,6 +271,45 @@ def test_an_engines_last_pool_is_killed(world: World, request: pytest.FixtureReq
     world.until_told("engine_without_worker", "firing", engine="fake")
     request.getfixturevalue("node")
     world.until_over("engine_without_worker", engine="fake")
+
+
+#: Its program, its app, its name, its queue, the seconds that it waits.
+WORKER = ("coordinator.celery_worker", "aggregation.app", "aggregation", "aggregation", "0")
+
+
+def well(world: World, *processes: str) -> bool:
+    """Whether all of these say that they can work."""
+    try:
+        answers = [ask(world.ports[name], "/readyz") for name in processes]
+    except OSError:
+        return False
+    return all(status == 200 and body["ok"] for status, body in answers)
+
+
+def test_every_process_tells_whether_it_gets_on(world: World, node: Supervised) -> None:
+    until(lambda: well(world, "coordinator", "supervisor", "fake"))
+    broker = world.lab.servers.broker
+    broker.stop(signal.SIGKILL)
+    try:
+        until(lambda: ask(world.ports["fake"], "/readyz")[0] == 503)
+        assert ask(world.ports["fake"], "/healthz")[0] == 200, "to start it again would not help"
+    finally:
+        broker.start()
+    until(lambda: well(world, "coordinator", "supervisor", "fake"))
+
+
+def test_an_aggregation_worker_tells_whether_it_gets_on(world: World) -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", *WORKER],
+        env=world.lab.env(CHORDSCRIBE_HEALTH__PORTS=json.dumps(world.ports)),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        until(lambda: well(world, "aggregation"))
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_the_broker_hangs(world: World, node: Supervised) -> None:

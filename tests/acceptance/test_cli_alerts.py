@@ -15,6 +15,7 @@ from tests.integration.receivers import web_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
     from coordinator.local.stack import RunningStack
     from tests.acceptance.conftest import Cli
@@ -104,3 +105,16 @@ def test_a_test_message_shows_whether_a_channel_works(cli: Cli) -> None:
         (told,) = json.loads(done.stdout)["channels"]
         assert told["problem"] == "the webhook answers 500"
     assert "no channel is configured" in cli("alerts", "test").stderr
+
+
+def test_health_is_told_by_the_exit_code(cli: Cli, tmp_path: Path) -> None:
+    done = cli("health", "--json")
+    told = json.loads(done.stdout)
+    levels = {check["level"] for check in told["checks"]}
+    assert {"ledger", "broker", "coordinator"} <= {check["name"] for check in told["checks"]}
+    expected = 1 if "failed" in levels else 3 if "warning" in levels else 0
+    assert (done.returncode, told["healthy"]) == (expected, "failed" not in levels), done.stderr
+    nowhere = cli("health", CHORDSCRIBE_DATA_DIR=str(tmp_path / "none"))
+    assert nowhere.returncode == 1
+    assert "no stack runs" in nowhere.stdout
+    assert not (tmp_path / "none").exists(), "it starts nothing"
