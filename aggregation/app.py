@@ -13,7 +13,7 @@ from schemas.following import Follower
 from schemas.live_settings import LiveSettings
 from schemas.logs import set_up_logs
 
-app = Celery(names.APP, include=["aggregation.tasks"])
+app = Celery(names.APP, include=["aggregation.tasks", "aggregation.health"])
 #: The settings of this process as they are now, and as they were when it began.
 live = LiveSettings.load()
 settings = live.now

@@ -6,6 +6,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self, Unpack
 from uuid import UUID, uuid4
 
+from coordinator.alert_client import AlertClient
 from coordinator.asking import Scheduling, make_schedule
 from coordinator.batch_client import BatchClient
 from coordinator.bulk_client import BulkClient
@@ -46,7 +47,7 @@ if TYPE_CHECKING:
     from schemas.report import Report
 
 
-class Client(QueueClient, BulkClient, BatchClient, HistoryClient, EraseClient):
+class Client(QueueClient, BulkClient, BatchClient, HistoryClient, EraseClient, AlertClient):
     """A connection to Chordscribe; use it as a context manager.
 
     With `CHORDSCRIBE_DATABASE_URL` and `CHORDSCRIBE_BROKER_URL` set it talks to those servers and

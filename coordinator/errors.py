@@ -89,6 +89,15 @@ class OutputError(ChordscribeError):
     """A result cannot be written."""
 
 
+class DeliveryError(ChordscribeError):
+    """The message about an alert did not arrive."""
+
+    def __init__(self, message: str | None = None, *, final: bool = False) -> None:
+        """Keep the message; `final` says that it makes no sense to try again."""
+        super().__init__(message)
+        self.final = final
+
+
 class LocalStackError(ChordscribeError):
     """The embedded stack could not be started."""
 

@@ -18,6 +18,8 @@ from kombu.exceptions import OperationalError as BrokerError
 
 from coordinator import sweep
 from coordinator.admission import ADMISSION_BATCH, admit
+from coordinator.alerts.facts import SWEPT, note
+from coordinator.alerts.watch import AlertWatch
 from coordinator.app import make_app
 from coordinator.deadlines import keep_deadlines
 from coordinator.dependencies import resolve
@@ -42,6 +44,7 @@ from schemas.configuration_reports import ConfigurationReports
 from schemas.database import Database, record_events
 from schemas.errors import ChordscribeError, LedgerError
 from schemas.following import Follower
+from schemas.health import HealthServer, Pulse
 from schemas.live_settings import LiveSettings
 from schemas.logs import set_up_logs
 from schemas.names import CONFIGURATION
@@ -59,6 +62,9 @@ FIRST_RETRY_SECONDS, LAST_RETRY_SECONDS = 0.5, 10.0
 
 #: How many times longer a forgotten job waits while the aggregation's queue is not empty.
 LONG_WAIT = 10
+
+#: Seconds within which the loop has to get round once, besides its waits.
+LOOP_SECONDS = 60.0
 
 log = structlog.get_logger("coordinator")
 
@@ -87,6 +93,9 @@ class Service:
         self._reports = ConfigurationReports(self._database, node, "coordinator")
         self._live.hear = self._reports.hear
         self._follower = Follower(self._live, told=True, also=self._reports.send)
+        self.pulse = Pulse()
+        self._health: HealthServer | None = None
+        self._alerts = AlertWatch(self._live, node, self.pulse)
 
     def run(self) -> None:
         """Work until `stop` is called; a server that goes away is waited for.
@@ -103,6 +112,8 @@ class Service:
                 log.info("recovered", jobs=reopen_interrupted(session))
                 reopen_media(session)
         self._follower.start()
+        self._alerts.start()
+        self._health = HealthServer(self._live.now.health, "coordinator", self.pulse)
         retry = FIRST_RETRY_SECONDS
         while not self._stopping.is_set():
             try:
@@ -115,15 +126,19 @@ class Service:
                         silent, retry = None, FIRST_RETRY_SECONDS
             except (LedgerError, BrokerError, psycopg.OperationalError) as error:
                 log.warning("server_away", error=str(error), retry_seconds=retry)
+                self.pulse.beat("loop", LOOP_SECONDS)
+                self.pulse.ready(str(error))
                 self._bell.wait(retry)
                 retry = min(2 * retry, LAST_RETRY_SECONDS)
 
     def _round(self, ears: Ears, heard: Collection[UUID], silent: float | None) -> set[UUID]:
         """Do what there is to do, then wait; return the jobs that were heard of."""
+        self.pulse.beat("loop", LOOP_SECONDS + self._live.now.leases.sweep_seconds)
         if self._to_sweep() <= 0:
             self.sweep(silent)
             self._swept = time.monotonic()
         wait = self.work()
+        self.pulse.ready()
         if self.settle(heard):
             return set()  # there is more to admit
         told = ears.wait(min(wait, max(0.0, self._to_sweep())))
@@ -142,6 +157,7 @@ class Service:
         while not self._stopping.is_set():
             with self._database.transaction() as session:
                 admitted = admit(session, self._live.now.scheduling)
+            self.pulse.beat("loop", LOOP_SECONDS)
             published = taken = self._publish()
             while taken >= PUBLISHED_RUNS:
                 taken = self._publish()
@@ -202,6 +218,7 @@ class Service:
             record_events(session, stuck, "aggregation_republished")
             rescued["aggregations"] = len(stuck)
             rescued["tidied"] = self._tidier.tidy(session, silent)
+            note(session, SWEPT)
         rescued |= self._preparations.look(silent)
         self._forgetting.look(self._database, self._live.now.cache)
         rescued["purged"] = self._purge()
@@ -227,6 +244,9 @@ class Service:
     def close(self) -> None:
         """Close the connections that `run`, `work` or `sweep` opened."""
         self._follower.stop()
+        self._alerts.stop()
+        if self._health is not None:
+            self._health.stop()
         self._database.dispose()
         self._app.close()
         self._bell.close()

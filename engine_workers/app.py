@@ -39,6 +39,7 @@ app = Celery(
         "engine_workers.replacement",
         "engine_workers.lost",
         "engine_workers.presence",
+        "engine_workers.health",
     ],
 )
 # A worker publishes a chord's body when it returns the last header, so it has to know that queue.

@@ -27,6 +27,7 @@ from schemas.configuration_reports import ConfigurationReports
 from schemas.database import Database
 from schemas.errors import LedgerError
 from schemas.following import Follower
+from schemas.health import HealthServer, Pulse
 from schemas.live_settings import LiveSettings
 from schemas.names import CONFIGURATION
 
@@ -39,6 +40,8 @@ if TYPE_CHECKING:
 
 #: The most seconds between two looks at everything.
 LOOK_SECONDS = 1.0
+#: Seconds that one round may take before the supervisor counts as stuck.
+ROUND_SECONDS = 120.0
 
 log = structlog.get_logger("engine_workers")
 
@@ -68,6 +71,8 @@ class Supervisor:
         self._reports = ConfigurationReports(self._database, node, "worker")
         self._live.hear = self._reports.hear
         self._follower = Follower(self._live, told=True, also=self._report)
+        self.pulse = Pulse()
+        self._health: HealthServer | None = None
         self._adopted = False
         self._broker_was_there = False
         self._stopping = self._draining = False
@@ -87,6 +92,7 @@ class Supervisor:
         wakeup = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
         before = signal.signal(signal.SIGCHLD, lambda *_: None)  # it only wakes us
         self._follower.start()
+        self._health = HealthServer(self._settings.health, "supervisor", self.pulse)
         try:
             while not (self._draining and all(it.process is None for it in self.keepers)):
                 self._round(time.monotonic())
@@ -106,6 +112,8 @@ class Supervisor:
 
     def _round(self, now: float) -> None:
         """Do everything that is due."""
+        self.pulse.beat("loop", ROUND_SECONDS)
+        self.pulse.ready(None if self._link.connection else "the database is away")
         self._take(self._live.now)
         asked = self._hear(now)
         if self._stopping and not self._draining:
@@ -252,6 +260,8 @@ class Supervisor:
 
     def _close(self) -> None:
         self._follower.stop()
+        if self._health is not None:
+            self._health.stop()
         for keeper in self.keepers:
             keeper.close()
         self._link.close()

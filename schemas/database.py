@@ -31,6 +31,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
 from sqlalchemy.orm import Session, sessionmaker
 
+import schemas.alert_tables
 import schemas.memory_tables
 import schemas.node_tables  # noqa: F401  # their tables belong to the schema
 from schemas.configuration_tables import ConfigurationEvent

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 from typing import Annotated
 
@@ -29,3 +30,15 @@ def _named(value: object) -> object:
 
 #: The name of a folder.
 Folder = Annotated[Path, BeforeValidator(_named)]
+
+
+def used_share(folder: Path) -> float | None:
+    """Return how full the disk of a folder is; None where that cannot be told."""
+    while not folder.exists() and folder != folder.parent:
+        folder = folder.parent
+    try:
+        usage = shutil.disk_usage(folder)
+    except OSError:
+        return None
+    there = usage.used + usage.free  # without what is root's alone, as `df` has it
+    return usage.used / there if there else None

@@ -30,6 +30,10 @@ class Node(Base):
     note: Mapped[str | None]
     #: `engine_workers.devices.Gpu` objects.
     devices: Mapped[list[Any]] = mapped_column(JSONB, server_default=text("'[]'"))
+    #: Seconds that its clock is ahead of the database's.
+    clock_skew: Mapped[float | None]
+    #: The share that is full of the disk with its media.
+    disk_used: Mapped[float | None]
     started_at: Mapped[datetime] = mapped_column(server_default=func.now())
     seen_at: Mapped[datetime] = mapped_column(server_default=func.now())
 

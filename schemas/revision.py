@@ -3,4 +3,4 @@
 from __future__ import annotations
 
 #: The alembic revision that this code needs; a test keeps it equal to the newest migration.
-SCHEMA_REVISION = "0011"
+SCHEMA_REVISION = "0012"

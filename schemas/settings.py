@@ -16,10 +16,13 @@ from pydantic_settings import (
 )
 
 from schemas.addresses import broker_address, ledger_address
+from schemas.alert_settings import AlertSettings
 from schemas.errors import ConfigurationError
 from schemas.folders import Folder, default_data_dir
+from schemas.health_settings import HealthSettings
 from schemas.pools import PoolName, PoolSettings
 from schemas.retention import RetentionSettings
+from schemas.screen_settings import FlowerSettings
 from schemas.setting_fallback import check_not_emptied, stand_in, tell_once
 from schemas.setting_marks import COLD, HOT, In
 from schemas.setting_sources import (
@@ -213,16 +216,6 @@ class MonitoringSettings(_Section):
     log_level: Annotated[LogLevel, HOT] = "INFO"
 
 
-class FlowerSettings(_Section):
-    """How Flower, the web page of the tasks, is reached."""
-
-    user: str = "chordscribe"
-    #: None: one is generated and shown at each start.
-    password: SecretStr | None = None
-    #: On 127.0.0.1; 0 takes a free one.
-    port: Annotated[int, Field(ge=0, le=65535)] = 5555
-
-
 class Settings(BaseSettings):
     """Everything that can be configured; an empty variable counts as not set."""
 
@@ -268,6 +261,8 @@ class Settings(BaseSettings):
     scheduling: Annotated[SchedulingSettings, HOT] = SchedulingSettings()
     aggregation: AggregationSettings = AggregationSettings()
     monitoring: MonitoringSettings = MonitoringSettings()
+    alerts: Annotated[AlertSettings, HOT] = AlertSettings()
+    health: HealthSettings = HealthSettings()
     flower: Annotated[FlowerSettings, In("ui")] = FlowerSettings()
     node: Annotated[NodeSettings, In("performance")] = NodeSettings()
     #: The worker pools by name, which `chordscribe worker --pool NAME` runs.

@@ -40,8 +40,10 @@ COMMANDS = {
     "quota": "coordinator.cli.quota:quota",
     "backup": "coordinator.cli.backup:backup",
     "move-to": "coordinator.cli.backup:move_to",
+    "alerts": "coordinator.cli.alerts:alerts",
     "up": "coordinator.cli.up:up",
     "config": "coordinator.cli.config:config",
+    "health": "coordinator.cli.health:health",
     "doctor": "coordinator.cli.doctor:doctor",
     "db": "coordinator.cli.db:db",
 }

@@ -27,6 +27,8 @@ VOCABULARY = (
 )
 #: Seconds between two looks at whether a held engine may go on, and the most it waits.
 POLL_SECONDS, HELD_SECONDS = 0.01, 120.0
+#: What it never gives back, if asked to leak.
+LEAKED: list[bytes] = []
 #: The kinds of failure that it can act out.
 Fault = Literal[
     "bad_media",
@@ -58,6 +60,8 @@ class FakeOptions(Contract):
     seconds_per_segment: Annotated[float, Field(gt=0, le=3600)] = 5.0
     #: Wall seconds that each segment takes.
     delay_seconds: Annotated[float, Field(ge=0, le=3600)] = 0.0
+    #: Bytes that each segment leaves behind for as long as the process lives.
+    leak_bytes: Annotated[int, Field(ge=0, le=2**26)] = 0
     confidence: Annotated[float, Field(ge=0, le=1)] | None = 0.9
     fail: Fault | None = None
     fail_at: Point = "begin"
@@ -102,6 +106,8 @@ class Fake(Engine):
                 self._pass("middle")
             if self.options.delay_seconds:
                 time.sleep(self.options.delay_seconds)
+            if self.options.leak_bytes:
+                LEAKED.append(b"\1" * self.options.leak_bytes)
             start = number * length
             yield self._segment(words, start, min(start + length, audio.seconds))
         if self.options.fail == "garbage":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -38,6 +39,8 @@ class NodeReport:
     free_memory: int
     note: str | None = None
     gpus: Sequence[Gpu] = ()
+    #: The share of its media's disk that is full.
+    disk_used: float | None = None
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,7 @@ def write_node(session: Session, report: NodeReport) -> None:
     values: dict[str, Any] = {
         **{key: value for key, value in vars(report).items() if key != "gpus"},
         "devices": gpus,
+        "clock_skew": time.time() - func.extract("epoch", func.clock_timestamp()),
     }
     row = insert(Node).values(**values)
     began = func.now()

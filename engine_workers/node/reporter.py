@@ -16,6 +16,7 @@ from engine_workers.node.ledger import (
     write_pool,
 )
 from engine_workers.node.processes import identity
+from schemas.folders import used_share
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,6 +67,7 @@ class Reporter:
                 free_memory(),
                 "; ".join(notes) or None,
                 devices.gpus,
+                used_share(self._settings.media_root),
             ),
         )
         runs = read_runs(session, [keeper.worker for keeper in self._keepers])

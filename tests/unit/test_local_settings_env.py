@@ -12,7 +12,8 @@ from coordinator.local.paths import stack_paths
 from coordinator.local.role_commands import RoleCommands
 from coordinator.local.roles import role_table
 from coordinator.local.settings_env import SHUTDOWN_SECONDS, settings_env
-from schemas.settings import FlowerSettings, LeaseSettings, Settings, WorkerSettings, load_settings
+from schemas.screen_settings import FlowerSettings
+from schemas.settings import LeaseSettings, Settings, WorkerSettings, load_settings
 
 if TYPE_CHECKING:
     import pytest

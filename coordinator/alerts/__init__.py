@@ -1,0 +1,1 @@
+"""Alerts: what is measured, when it is too much, who is told."""

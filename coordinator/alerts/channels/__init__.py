@@ -1,0 +1,1 @@
+"""The channels that alerts are told by."""

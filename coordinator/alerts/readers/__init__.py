@@ -1,0 +1,1 @@
+"""Readers of the metrics that alerts watch."""

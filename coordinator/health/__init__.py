@@ -1,0 +1,1 @@
+"""Whether the whole of it is well."""
