@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import psycopg
 import pytest
 import redis
@@ -27,6 +28,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from schemas.settings import Settings
+
+# How long an example takes is the machine's business.
+hypothesis.settings.register_profile("chordscribe", deadline=None)
+hypothesis.settings.load_profile("chordscribe")
 
 pytest_plugins = ("tests.tools.no_network",)
 

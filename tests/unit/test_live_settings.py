@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from coordinator.client import Client
+from schemas.alert_settings import AlertSettings
 from schemas.live_settings import LiveSettings, News
 from schemas.retention import RetentionSettings
 from schemas.setting_changes import changes, with_hot_keys
@@ -242,6 +243,7 @@ def test_hot_keys_alone_are_taken() -> None:
         media=MediaSettings(chunk_seconds=9, by_engine_workers=False),
         cache=CacheSettings(enabled=False),
         retention=RetentionSettings(every_seconds=60),
+        alerts=AlertSettings(defaults=False),
         scheduling=SchedulingSettings(max_spare=1, presence_seconds=1),
         aggregation=AggregationSettings(strategy="rover"),
         monitoring=MonitoringSettings(log_level="DEBUG"),
