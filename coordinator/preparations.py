@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from coordinator import media_queue
+from coordinator.broker import queue_length
 from coordinator.prepared import MAX_PLACED, place_prepared
-from coordinator.publish import queue_length
 from schemas.media import noted_media
 from schemas.names import QUEUE_MEDIA
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import func, select, text
 
 from coordinator.app import know_queues
+from coordinator.broker import queue_length
 from coordinator.chord import (
     Header,
     aggregate_signature,
@@ -88,17 +89,6 @@ def aggregations_waiting(app: Celery) -> int:
         kombu.exceptions.OperationalError: the broker does not answer.
     """
     return queue_length(app, QUEUE_AGGREGATION)
-
-
-def queue_length(app: Celery, queue: str) -> int:
-    """Return how many messages wait in a queue.
-
-    Raises:
-        kombu.exceptions.OperationalError: the broker does not answer.
-    """
-    with app.pool.acquire(block=True) as connection:
-        # A passive declaration would say the same, but refuses a queue that is empty.
-        return int(connection.default_channel._size(queue))  # noqa: SLF001
 
 
 def seconds_to_next(session: Session) -> float | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import func, select
 
+from coordinator.broker import broker_channel
 from coordinator.chord import job_of_group
 from schemas.media import MediaMessage
 from schemas.media_table import Medium
@@ -46,8 +47,7 @@ class Tidier:
         Raises:
             kombu.exceptions.OperationalError: the broker does not answer.
         """
-        with self._app.pool.acquire(block=True) as connection:
-            channel = connection.default_channel
+        with broker_channel(self._app) as channel:
             return self._messages(session, channel, silent_seconds) + self._counters(
                 session, channel, silent_seconds
             )

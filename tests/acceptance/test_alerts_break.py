@@ -286,13 +286,19 @@ def well(world: World, *processes: str) -> bool:
     return all(status == 200 and body["ok"] for status, body in answers)
 
 
+def until_unready(port: int) -> None:
+    """Wait until a process says that it cannot work, though to start it again would not help."""
+    until(lambda: ask(port, "/readyz")[0] == 503)
+    assert ask(port, "/healthz")[0] == 200
+
+
 def test_every_process_tells_whether_it_gets_on(world: World, node: Supervised) -> None:
     until(lambda: well(world, "coordinator", "supervisor", "fake"))
     broker = world.lab.servers.broker
     broker.stop(signal.SIGKILL)
     try:
-        until(lambda: ask(world.ports["fake"], "/readyz")[0] == 503)
-        assert ask(world.ports["fake"], "/healthz")[0] == 200, "to start it again would not help"
+        until_unready(world.ports["coordinator"])
+        until_unready(world.ports["fake"])
     finally:
         broker.start()
     until(lambda: well(world, "coordinator", "supervisor", "fake"))

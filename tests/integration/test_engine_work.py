@@ -240,10 +240,19 @@ def hold(worker: Worker, database: Database, audio: AudioRef, tmp_path: Path) ->
         one.go()
 
 
+def until_renewed(database: Database, message: RunMessage) -> None:
+    """Wait until a heartbeat renews the run's lease."""
+    before = row(database, message.run_id).lease_expires_at
+    until(lambda: row(database, message.run_id).lease_expires_at != before)
+
+
 def test_a_cancelled_run_stops_at_the_next_segment(hold: Hold, database: Database) -> None:
     message, held = hold()
     change_job(database, message.job_id, cancel_requested_at=func.now())
     until(lambda: row(database, message.run_id).progress_seconds > 0)
+    # The first may have been under way already; the third begins once the second has told.
+    for _ in range(3):
+        until_renewed(database, message)
     held.go()
     assert held.ended.result(30).state is RunState.CANCELLED
     run = row(database, message.run_id)

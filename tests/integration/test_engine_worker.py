@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from schemas.runs import RunMessage
     from schemas.settings import Settings
 
+#: Seconds for a worker's end: its child waits up to thirty until its parent has read what it said,
+#: which Celery's parent, told to end amid that, does not always (`billiard.pool`).
+END_SECONDS = 60
 #: The queue of an engine that is installed, and of one that is not.
 SERVED, UNKNOWN = engine_queue("fake"), engine_queue("shazam")
 
@@ -56,7 +59,7 @@ def worker(settings: Settings) -> Iterator[subprocess.Popen[bytes]]:
     with subprocess.Popen([*command, *options, "--without-mingle"], env=env) as process:
         yield process
         process.terminate()
-        process.wait(30)
+        process.wait(END_SECONDS)
 
 
 def send(publisher: Celery, queue: str, *args: object, **kwargs: object) -> None:

@@ -9,12 +9,12 @@ from sqlalchemy import func, select, text, update
 
 from coordinator import media_queue
 from coordinator.app import make_app
+from coordinator.broker import queue_length
 from coordinator.bulk import accept_many
 from coordinator.holding import pause, resume
 from coordinator.ledger import read_events, read_job, request_cancel
 from coordinator.preparations import Preparations
 from coordinator.prepared import place_prepared
-from coordinator.publish import queue_length
 from coordinator.submit import accept, job_request
 from coordinator.why import explain
 from engine_workers.errors import NotClaimableError, StaleLeaseError
