@@ -99,6 +99,7 @@ def _system(settings: Settings, on_status: Callable[[str], None]) -> Iterator[Ch
         with Client(settings, on_status=on_status) as client:
             database = client.settings.database_url
             where = redact(database.get_secret_value()) if database else ""
+            client.database.check_schema(newer=False)
             yield Check(name="ledger", level=Level.OK, message=where)
             yield _trial(client)
     except ChordscribeError as error:

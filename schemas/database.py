@@ -26,6 +26,7 @@ from sqlalchemy import (
     literal,
     make_url,
     select,
+    text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.exc import ArgumentError, InterfaceError, InvalidatePoolError, OperationalError
@@ -43,13 +44,21 @@ from schemas.names import (
     CHANNEL_WORK,
     CONFIGURATION,
 )
+from schemas.revision import LEAST_REVISION, SCHEMA_REVISION
 from schemas.settings import Settings
-from schemas.tables import SCHEMA_REVISION, StoredEvent
+from schemas.tables import StoredEvent
 
 #: Seconds to wait for the server to take a connection.
 CONNECT_TIMEOUT_SECONDS = 10
 #: Seconds that a connection may lie idle before it is asked whether it still lives.
 IDLE_SECONDS = 5.0
+#: Whether the database has a schema, with the oldest revision whose programs it still serves; which
+#: it has.
+FIND_SCHEMA = text("""
+SELECT to_regclass('alembic_version') IS NOT NULL,
+       obj_description(to_regclass('alembic_version'), 'pg_class')
+""")
+READ_SCHEMA = text("SELECT version_num FROM alembic_version")
 
 
 def database_url(settings: Settings) -> str:
@@ -147,32 +156,32 @@ class Database:
                 connection.execute(f"LISTEN {channel}".encode())
             yield connection
 
-    def check_schema(self) -> None:
-        """Make sure that the database has the schema this code was written for.
+    def check_schema(self, *, newer: bool = True) -> None:
+        """Make sure that the database has a schema that this code works on.
+
+        A newer one will do while nothing of it was taken away that this code uses: migrations of
+        the phase `post` write down whom they leave behind.
+
+        Args:
+            newer: whether a newer schema will do.
 
         Raises:
-            SchemaVersionError: it is empty, older or newer; the message says what to do.
+            SchemaVersionError: it is empty, too old or too new; the message says what to do.
             LedgerError: the server cannot be reached.
         """
         with self.transaction() as session:
-            table = session.scalar(select(func.to_regclass("alembic_version")))
-            found = (
-                session.connection()
-                .exec_driver_sql("SELECT version_num FROM alembic_version")
-                .scalar()
-                if table
-                else None
-            )
-        if found == SCHEMA_REVISION:
-            return
-        if found is None or found < SCHEMA_REVISION:
+            table, floor = session.execute(FIND_SCHEMA).one()
+            found = session.scalar(READ_SCHEMA) if table else None
+        if found is None or found < LEAST_REVISION:
             what = "is empty" if found is None else f"has the older schema {found}"
             message = f"the database {what}: run `chordscribe db upgrade`"
-        else:
+        elif found > SCHEMA_REVISION and not (newer and (floor or found) <= SCHEMA_REVISION):
             message = (
                 f"the database has schema {found}, newer than this program's "
                 f"{SCHEMA_REVISION}: update Chordscribe on this machine"
             )
+        else:
+            return
         raise SchemaVersionError(message)
 
     def dispose(self) -> None:

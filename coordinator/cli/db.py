@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from typing import Annotated
 
 import typer
 
@@ -16,10 +17,16 @@ def _root() -> None:
 
 
 @db.command()
-def upgrade() -> None:
+def upgrade(
+    pre: Annotated[
+        bool, typer.Option("--pre", help="Only what programs that still run do not notice.")
+    ] = False,
+) -> None:
     """Bring the database that CHORDSCRIBE_DATABASE_URL names to this version's schema.
 
-    The embedded database is upgraded by itself.
+    Without a stop: `--pre`, then start coordinators and workers anew one after another, then
+    once more without `--pre`. The embedded database is upgraded by itself.
     """
-    done = subprocess.run([sys.executable, "-m", "ops.migrate"], check=False)
+    command = [sys.executable, "-m", "ops.migrate", "--pre" if pre else "--to=head"]
+    done = subprocess.run(command, check=False)  # noqa: S603  # our own words
     raise typer.Exit(done.returncode)

@@ -16,7 +16,7 @@ def purge(
     dry: Annotated[bool, typer.Option("--dry-run", help="Only show what would be erased.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Erase what the rules of `[retention]` let go; the coordinator does so once an hour."""
+    """Erase what the rules of retention let go; the coordinator does so once an hour."""
     from coordinator.client import Client  # noqa: PLC0415  # keeps `--help` fast
 
     with Client(work=False, on_status=status_line(err())) as client:

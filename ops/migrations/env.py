@@ -9,6 +9,7 @@ import schemas.dependency_tables
 import schemas.measure_table
 import schemas.memory_tables
 import schemas.outage_table  # noqa: F401  # their tables belong to the metadata
+from ops.phases import write_floor
 from schemas.media_table import Medium
 
 #: Any number that nobody else locks: the first bytes of "chordscribe".
@@ -25,4 +26,5 @@ with engine.connect() as connection:
     with context.begin_transaction():
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": MIGRATION_LOCK})
         context.run_migrations()
+        write_floor(connection, context.script)
 engine.dispose()

@@ -13,6 +13,8 @@ revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 branch_labels = ${repr(branch_labels)}
 depends_on = ${repr(depends_on)}
+#: "pre": programs of before work on beside it; "post": ours work without it. See ops/phases.py.
+phase = "pre"
 
 
 def upgrade() -> None:
